@@ -1,0 +1,34 @@
+# The study's commands. `make` alone lists them.
+PYTHON ?= python3
+PROFILE ?= default
+ARGS ?=
+
+bin := .venv/bin
+# One thread for each test process: two processes with two threads each would fight for the cores.
+pytest := OMP_NUM_THREADS=1 $(bin)/python -m pytest -n 2 --durations=15
+
+.DEFAULT_GOAL := help
+.PHONY: help env reproduce test test-all lint lab
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+env:  ## make .venv with the locked versions (PYTHON=python3.12 chooses the interpreter)
+	@PYTHON=$(PYTHON) env/make_env.sh
+
+reproduce: env  ## run the study (PROFILE=smoke|default|full, ARGS='-p seed=0,1,2')
+	$(bin)/dance reproduce --profile $(PROFILE) $(ARGS)
+
+test: env  ## the tests that take minutes, with the smoke profile of every notebook
+	$(pytest) -m "not slow" $(ARGS)
+
+test-all: env  ## all tests
+	$(pytest) $(ARGS)
+
+lint: env  ## style, format and types, notebooks too
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+
+lab: env  ## read and explore the notebooks
+	$(bin)/jupyter lab notebooks
