@@ -1,0 +1,66 @@
+"""The budget: a penalty that draws the mean ideal MAC ratio to a target.
+
+A single target for the whole network invites a static shortcut (drop the most expensive branch of
+every clip). So every branch has a bound around the target as well; bounds start tight, which forces
+each branch to learn what it can do without, and loosen, so that branches may then differ.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dance_lib.aap.masks import Masks
+from dance_lib.errors import DanceError
+from dance_lib.meter.cost import branch_ratios, mac_ratios
+from dance_lib.models.structure import Structure
+
+
+@dataclass(frozen=True)
+class Budget:
+    """(mean R − ρ)² + mean over branches of max(0, |mean R_b − ρ_b| − slack)².
+
+    Means are over the batch: a clip may cost more or less than the target. ρ is annealed from 1;
+    ρ_b is the share of a branch's MACs that meets ρ when all branches keep the same share.
+
+    Attributes:
+        target: ρ, in (0, 1].
+        slack: (first, last) distance that a branch may keep from ρ_b without penalty.
+        anneal: part of the stage, in [0, 1], over which ρ falls from 1 to its target; slack
+            loosens over the rest.
+    """
+
+    target: float
+    slack: tuple[float, float] = (0.0, 0.2)
+    anneal: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target <= 1:
+            raise DanceError(f"a budget is a MAC ratio in (0, 1], not {self.target}")
+
+    def check(self, structure: Structure, extra_macs: int) -> None:
+        """Refuse a target below what stem, shortcuts, head and controller cost."""
+        floor = (structure.other_macs + extra_macs) / structure.dense_macs
+        if self.target <= floor:
+            raise DanceError(
+                f"a budget of {self.target} can't be met: {floor:.3f} of the MACs are never pruned"
+            )
+
+    def target_at(self, progress: float) -> float:
+        """ρ after a part of the stage."""
+        done = min(1.0, progress / self.anneal) if self.anneal else 1.0
+        return 1.0 + (self.target - 1.0) * done
+
+    def loss(
+        self, structure: Structure, masks: Masks, progress: float, extra_macs: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        """The penalty and each clip's R (N,), after a part of the stage in [0, 1]."""
+        target = self.target_at(progress)
+        ratios = mac_ratios(structure, masks, extra_macs)
+        fixed = (structure.other_macs + extra_macs) / structure.dense_macs
+        per_branch = (target - fixed) / (1 - structure.other_macs / structure.dense_macs)
+        loosened = max(0.0, (progress - self.anneal) / max(1e-9, 1 - self.anneal))
+        slack = self.slack[0] + (self.slack[1] - self.slack[0]) * loosened
+        means = torch.stack([r.mean() for r in branch_ratios(structure, masks).values()])
+        outside = ((means - per_branch).abs() - slack).clamp(min=0.0)
+        return (ratios.mean() - target) ** 2 + (outside**2).mean(), ratios

@@ -1,0 +1,1 @@
+"""Executors of a plan: two forms, one truth."""

@@ -1,0 +1,69 @@
+"""Ideal MACs: what a plan implies, exactly, whatever executor runs it.
+
+One MAC is one multiply-accumulate. A kept output value costs one MAC for each weight that meets a
+kept input channel; weights over padding or dropped neighbours count, since where they fall depends
+on an executor's rounding and not on the plan alone. Works on gates too: budgets differentiate it.
+"""
+
+from math import prod
+
+import torch
+from torch import Tensor
+
+from dance_lib.aap.masks import Masks
+from dance_lib.models.structure import Structure, Unit
+
+
+def unit_macs(structure: Structure, masks: Masks) -> dict[str, Tensor]:
+    """Ideal MACs of each unit, (N,) float: positions × channel pairs × kernel volume."""
+    return {
+        name: kept_positions(masks, name) * channel_pairs(unit, masks) * prod(unit.kernel)
+        for name, unit in structure.units.items()
+    }
+
+
+def kept_positions(masks: Masks, name: str) -> Tensor:
+    """(N,): kept frames × kept spatial positions of a unit's output."""
+    frames = _float(masks.frames[name]).sum(1)
+    return frames * _float(masks.features[name]).sum((1, 2))
+
+
+def kept_inputs(unit: Unit, masks: Masks) -> Tensor:
+    """(N, C_in): input channels that are not pruned; those of the residual stream never are."""
+    like = _float(masks.channels[unit.name])
+    parts = [
+        like.new_ones(len(like), count) if source is None else _float(masks.channels[source])
+        for source, count in unit.sources
+    ]
+    return torch.cat(parts, dim=1)
+
+
+def channel_pairs(unit: Unit, masks: Masks) -> Tensor:
+    """(N,): pairs of a kept output channel and a kept input channel that a weight joins."""
+    written = _float(masks.channels[unit.name]).unflatten(1, (unit.groups, -1)).sum(2)
+    read = kept_inputs(unit, masks).unflatten(1, (unit.groups, -1)).sum(2)
+    return (written * read).sum(1)  # (N, groups) -> (N,)
+
+
+def mac_ratios(structure: Structure, masks: Masks, extra_macs: int = 0) -> Tensor:
+    """R of each clip, (N,): ideal MACs of the whole network over dense ones.
+
+    `extra_macs` are those of the controller, which the dense network does not have.
+    """
+    macs = torch.stack(list(unit_macs(structure, masks).values())).sum(0)
+    return (macs + structure.other_macs + extra_macs) / structure.dense_macs
+
+
+def branch_ratios(structure: Structure, masks: Masks) -> dict[str, Tensor]:
+    """Ideal over dense MACs of each branch, (N,)."""
+    macs = unit_macs(structure, masks)
+    return {
+        branch.name: torch.stack([macs[u] for u in branch.units]).sum(0)
+        / sum(structure.units[u].dense_macs for u in branch.units)
+        for branch in structure.branches.values()
+    }
+
+
+def _float(kept: Tensor) -> Tensor:
+    # float64 would cost nothing here, but gates must keep the dtype their gradients flow in.
+    return kept.double() if kept.dtype == torch.bool else kept

@@ -1,0 +1,65 @@
+"""The table of MACs and bytes that a plan implies."""
+
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from dance_lib.aap.plan import PruningPlan, as_plan
+from dance_lib.meter.cost import unit_macs
+from dance_lib.meter.traffic import dense_bytes, unit_bytes
+
+OTHER = "other"
+ITEMSIZE = 4  # float32
+
+
+def count(net: Any, plan: PruningPlan) -> pd.DataFrame:
+    """Count what a plan implies on a network.
+
+    Args:
+        net: a `Dance` network; the plan's units must be its own.
+
+    Returns:
+        A row a clip and unit, and one a clip for everything else (`other`: stem, controller,
+        shortcuts, head; the controller only in the ideal columns, since the dense network has
+        none), with the columns clip, unit, dense_macs, ideal_macs, dense_bytes, ideal_bytes.
+
+    Raises:
+        PlanError: the plan does not fit the network.
+    """
+    structure = net.structure
+    as_plan(plan).check(structure)
+    macs, moved = unit_macs(structure, plan), unit_bytes(structure, plan, ITEMSIZE)
+    clips = range(len(plan))
+    tables = [
+        pd.DataFrame(
+            {
+                "clip": clips,
+                "unit": name,
+                "dense_macs": unit.dense_macs,
+                "ideal_macs": _whole(macs[name]),
+                "dense_bytes": dense_bytes(unit, ITEMSIZE),
+                "ideal_bytes": _whole(moved[name]),
+            }
+        )
+        for name, unit in structure.units.items()
+    ]
+    other_bytes = ITEMSIZE * sum(x.weights + x.inputs + x.outputs for x in structure.others)
+    tables.append(
+        pd.DataFrame(
+            {
+                "clip": clips,
+                "unit": OTHER,
+                "dense_macs": structure.other_macs,
+                "ideal_macs": structure.other_macs + net.controller.macs,
+                "dense_bytes": other_bytes,
+                "ideal_bytes": other_bytes + ITEMSIZE * net.controller.values_touched,
+            }
+        )
+    )
+    return pd.concat(tables).sort_values("clip", kind="stable", ignore_index=True)
+
+
+def _whole(values: Tensor) -> Any:
+    return values.round().to(torch.int64).cpu().numpy()
