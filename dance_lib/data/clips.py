@@ -1,0 +1,106 @@
+"""Clips ready for a network: a table, a memory map, and batches of both."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class ClipSet(Dataset):
+    """N clips of K classes.
+
+    `set[i]` is (clip, target, i), the clip float32 (3, T, H, W) in [0, 1]. Clips are read from
+    disk when asked for, so memory is bounded by the batch.
+
+    Attributes:
+        table: a row a clip with `path`, `label`, `target`, `split`, the columns of the data set's
+            own table and those of `DecodedClips.table`.
+        classes: the K class names, in order of `target`; also those this split lacks.
+        hash: twelve hex digits that name the data in a table of results.
+        skipped: `path` and `reason` of the videos of this split that do not decode.
+        frames: uint8 (stored clips, T, H, W, 3), a memory map.
+        stored: (N,) where each clip lies in `frames`.
+        order: (N, T) which stored frame each frame shows; None as they come.
+    """
+
+    table: pd.DataFrame
+    classes: tuple[str, ...]
+    hash: str
+    skipped: pd.DataFrame = field(repr=False)
+    frames: np.ndarray = field(repr=False)
+    stored: np.ndarray = field(repr=False)
+    order: np.ndarray | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int, int]:
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"clip {row} of {len(self)}")
+        row %= len(self)
+        return self.batch([row])[0], int(self.targets[row]), row
+
+    @property
+    def clip_shape(self) -> tuple[int, int, int, int]:
+        """(3, T, H, W)."""
+        frames, height, width, colours = self.frames.shape[1:]
+        return colours, frames, height, width
+
+    @property
+    def targets(self) -> Tensor:
+        """int64 (N,)."""
+        return torch.from_numpy(self.table["target"].to_numpy(np.int64, copy=True))
+
+    def batch(self, rows: Sequence[int] | np.ndarray | Tensor) -> Tensor:
+        """The clips `rows`, float32 (len(rows), 3, T, H, W) in [0, 1], `channels_last_3d`."""
+        rows = np.asarray(rows, dtype=np.int64)
+        stored = self.stored[rows]
+        if self.order is None:
+            pixels = self.frames[stored]
+        else:
+            pixels = self.frames[stored[:, None], self.order[rows]]
+        clips = torch.from_numpy(np.ascontiguousarray(pixels))  # (B, T, H, W, 3)
+        return clips.permute(0, 4, 1, 2, 3).float().div_(255)  # (B, 3, T, H, W), strides kept
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> "ClipSet":
+        """The set of the clips `rows` alone."""
+        rows = np.asarray(rows, dtype=np.int64)
+        return replace(
+            self,
+            table=self.table.iloc[rows].reset_index(drop=True),
+            stored=self.stored[rows],
+            order=None if self.order is None else self.order[rows],
+        )
+
+
+def batches(
+    clips: ClipSet,
+    batch_size: int,
+    *,
+    shuffle_seed: int | None = None,
+    augment: Augment | None = None,
+    drop_last: bool = False,
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield (clips (B, 3, T, H, W), targets (B,), rows (B,)) over the whole set once.
+
+    In order, or shuffled by `shuffle_seed`, which also seeds `augment`; give each epoch its own.
+    Reads in this process: 0.1 ms a clip is less than handing it over from another.
+    """
+    generator = torch.Generator().manual_seed(shuffle_seed or 0)
+    shuffled = shuffle_seed is not None
+    rows = torch.randperm(len(clips), generator=generator) if shuffled else torch.arange(len(clips))
+    targets = clips.targets
+    for some in rows.split(batch_size):
+        if drop_last and len(some) < batch_size:
+            return
+        batch = clips.batch(some)
+        if augment is not None:
+            batch = augment(batch, generator)
+        yield batch, targets[some], some
