@@ -1,0 +1,77 @@
+"""Predictions of a network over a set of clips, with the plans that led to them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dance_lib.aap.plan import PruningPlan
+from dance_lib.data.clips import ClipSet, batches
+from dance_lib.executors.masked import Masked
+from dance_lib.meter.cost import mac_ratios
+from dance_lib.network import Dance
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a network said of every clip, in the order of the set's rows.
+
+    Attributes:
+        logits: (clips, classes). targets: (clips,).
+        plan: the plans that were run; None for the dense network.
+    """
+
+    logits: Tensor
+    targets: Tensor
+    plan: PruningPlan | None
+
+    @property
+    def correct(self) -> Tensor:
+        """(clips,) bool."""
+        return self.logits.argmax(1) == self.targets
+
+    @property
+    def accuracy(self) -> float:
+        """Share of clips whose first guess is right."""
+        return self.correct.float().mean().item()
+
+    def mac_ratios(self, net: Dance) -> Tensor:
+        """R of every clip, (clips,); 1 for the dense network."""
+        if self.plan is None:
+            return torch.ones(len(self.targets))
+        return mac_ratios(net.structure, self.plan, net.controller.macs)
+
+
+@torch.inference_mode()
+def predict(
+    net: Dance, clips: ClipSet, plan: PruningPlan | str = "controller", batch_size: int = 64
+) -> Prediction:
+    """Run a network over all clips.
+
+    Args:
+        plan: "controller" for its own plans, "dense" for none, or one plan for all clips in the
+            order of their rows (shuffled, static, random: whatever is to be compared).
+    """
+    net.eval()
+    logits, targets, plans = [], [], []
+    for batch, target, rows in batches(clips, batch_size):
+        stem_output = net.stem(batch)
+        if plan == "dense":
+            logits.append(net.dense(batch))
+        else:
+            chosen = net.plan_from(stem_output) if isinstance(plan, str) else plan[rows]
+            plans.append(chosen)
+            logits.append(net.body(stem_output, Masked(chosen)))
+        targets.append(target)
+    return Prediction(
+        torch.cat(logits), torch.cat(targets), PruningPlan.cat(plans) if plans else None
+    )
+
+
+@torch.inference_mode()
+def choose_plans(net: Dance, clips: ClipSet, batch_size: int = 64) -> PruningPlan:
+    """The controller's plans for all clips; runs the stem alone."""
+    net.eval()
+    return PruningPlan.cat(
+        [net.plan_from(net.stem(batch)) for batch, _, _ in batches(clips, batch_size)]
+    )

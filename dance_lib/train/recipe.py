@@ -1,0 +1,55 @@
+"""The numbers of one training run."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dance_lib.aap.budget import Budget
+from dance_lib.data.augmentation import augmentation
+from dance_lib.data.clips import Augment
+
+
+class Recipe(BaseModel):
+    """Epochs, rates and weights. All arms of a comparison share one recipe.
+
+    Every arm starts from one dense network, trained for `dense_epochs`, and is retrained for
+    `retrain_epochs` under one schedule with distillation from that dense network. The reference
+    spends them on plain training; the others on AVA, the controller alone, and both together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch_size: int = Field(32, ge=1)
+    dense_epochs: int = Field(8, ge=0)
+    ava_epochs: int = Field(2, ge=0)
+    controller_epochs: int = Field(1, ge=0)
+    joint_epochs: int = Field(5, ge=0)
+
+    lr: float = Field(3e-3, gt=0)  # peak of the dense stage, one cycle
+    retrain_lr: float = Field(1.5e-3, gt=0)  # falls by a cosine over all retraining
+    controller_lr: float = Field(1e-2, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+
+    augment: bool = False  # shift and brightness; off for the built-in set, which is drawn anew
+
+    distill: float = Field(0.5, ge=0)  # weight of the dense network's soft labels
+    distill_temperature: float = Field(2.0, gt=0)
+    ava_weight: float = Field(0.1, ge=0)
+
+    budget: float = Field(0.5, gt=0, le=1)  # ρ
+    budget_weight: float = Field(30.0, ge=0)
+    slack: tuple[float, float] = (0.0, 0.15)
+    anneal: float = Field(0.33, ge=0, le=1)
+    gate_noise: float = Field(0.5, ge=0)  # of the logistic noise at the start; 0 at the end
+
+    @property
+    def retrain_epochs(self) -> int:
+        """Epochs after the dense stage, the same for every arm."""
+        return self.ava_epochs + self.controller_epochs + self.joint_epochs
+
+    def make_augmentation(self) -> Augment | None:
+        """Random changes to training clips, where asked for."""
+        return augmentation() if self.augment else None
+
+    def make_budget(self) -> Budget:
+        """The penalty of this recipe."""
+        return Budget(self.budget, self.slack, self.anneal)

@@ -1,0 +1,259 @@
+"""The stages of training, each a loss and the parameters it moves."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim.swa_utils import update_bn
+
+from dance_lib.ava import AVALoss, Variant
+from dance_lib.data.clips import ClipSet, batches
+from dance_lib.executors.masked import Masked, Recorded
+from dance_lib.meter.cost import mac_ratios
+from dance_lib.network import Dance
+from dance_lib.train.loop import Rate, Step, cosine, fit, one_cycle
+from dance_lib.train.recipe import Recipe
+
+History = list[dict[str, Any]]
+
+
+def train_dense(
+    net: Dance, clips: ClipSet, recipe: Recipe, *, seed: int, resume: Path | None = None
+) -> History:
+    """Train the backbone without pruning; where every arm starts."""
+    return fit(
+        net,
+        clips,
+        partial(_dense_loss, net, recipe, None),
+        [Rate(list(net.backbone.parameters()), recipe.lr, one_cycle)],
+        stage="dense",
+        epochs=recipe.dense_epochs,
+        batch_size=recipe.batch_size,
+        seed=seed,
+        weight_decay=recipe.weight_decay,
+        augment=recipe.make_augmentation(),
+        prepare=net.train,
+        resume=resume,
+    )
+
+
+def train_ava(
+    net: Dance,
+    clips: ClipSet,
+    recipe: Recipe,
+    *,
+    variant: Variant,
+    teacher: Tensor,
+    seed: int,
+    epochs: int | None = None,
+    resume: Path | None = None,
+) -> History:
+    """Retrain the dense network, its activation variability amplified by a variant of AVA.
+
+    Args:
+        variant: `none` leaves distillation alone: with `epochs=recipe.retrain_epochs` that is the
+            dense reference, otherwise the arm without AVA.
+        teacher: (rows of clips, classes), logits of the dense network.
+        epochs: `recipe.ava_epochs` if None.
+    """
+    epochs = recipe.ava_epochs if epochs is None else epochs
+    ava = AVALoss(net.structure, variant)
+
+    def loss(step: Step) -> Tensor:
+        if variant == "none":
+            return _dense_loss(net, recipe, teacher, step)
+        outputs: dict[str, Tensor] = {}
+        logits = net.body(net.stem(step.clips), Recorded(outputs.__setitem__))
+        warm = min(1.0, step.progress * 4)  # a quarter of the stage
+        amplified = ava(outputs)
+        step.metrics["ava"] = amplified.item()
+        return _task_loss(recipe, logits, teacher, step) + recipe.ava_weight * warm * amplified
+
+    return fit(
+        net,
+        clips,
+        loss,
+        [_backbone_rate(net, recipe, 0, epochs)],
+        stage="retrain" if variant == "none" else f"ava {variant}",
+        epochs=epochs,
+        batch_size=recipe.batch_size,
+        seed=seed + 1,
+        weight_decay=recipe.weight_decay,
+        augment=recipe.make_augmentation(),
+        prepare=net.train,
+        resume=resume,
+    )
+
+
+def train_controller(
+    net: Dance,
+    clips: ClipSet,
+    recipe: Recipe,
+    *,
+    teacher: Tensor,
+    seed: int,
+    resume: Path | None = None,
+) -> History:
+    """Train the controller alone under a frozen backbone, while the budget begins to press."""
+
+    def prepare() -> None:
+        net.eval()
+        net.controller.train()
+
+    net.backbone.requires_grad_(False)
+    try:
+        return _train_gates(
+            net,
+            clips,
+            recipe,
+            teacher,
+            [Rate(list(net.controller.parameters()), recipe.controller_lr, lambda _: 1.0)],
+            stage="controller",
+            epochs=recipe.controller_epochs,
+            start=0,
+            seed=seed + 2,
+            prepare=prepare,
+            resume=resume,
+        )
+    finally:
+        net.backbone.requires_grad_(True)
+
+
+def train_joint(
+    net: Dance,
+    clips: ClipSet,
+    recipe: Recipe,
+    *,
+    teacher: Tensor,
+    seed: int,
+    resume: Path | None = None,
+) -> History:
+    """Train controller and backbone together; then norm statistics and operating point.
+
+    Norm statistics are recomputed without gate noise, and `calibrate` moves the mean R of the
+    training clips onto the budget.
+    """
+    start = recipe.ava_epochs + recipe.controller_epochs
+    history = _train_gates(
+        net,
+        clips,
+        recipe,
+        teacher,
+        [
+            _backbone_rate(net, recipe, start, recipe.joint_epochs),
+            Rate(list(net.controller.parameters()), recipe.controller_lr, cosine),
+        ],
+        stage="joint",
+        epochs=recipe.joint_epochs,
+        start=recipe.controller_epochs,
+        seed=seed + 3,
+        prepare=net.train,
+        resume=resume,
+    )
+    if recipe.joint_epochs:
+        update_bn((batch[0] for batch in batches(clips, recipe.batch_size)), net)
+        calibrate(net, clips, recipe)
+    return history
+
+
+def _train_gates(
+    net: Dance,
+    clips: ClipSet,
+    recipe: Recipe,
+    teacher: Tensor,
+    rates: list[Rate],
+    *,
+    stage: str,
+    epochs: int,
+    start: int,
+    **rest: Any,
+) -> History:
+    """Gates under the budget; its annealing runs over both stages that train the controller."""
+    budget = recipe.make_budget()
+    budget.check(net.structure, net.controller.macs)
+    whole = recipe.controller_epochs + recipe.joint_epochs
+
+    def loss(step: Step) -> Tensor:
+        done = (start + step.progress * epochs) / whole
+        stem_output = net.stem(step.clips)
+        noise = recipe.gate_noise * (1.0 - done)  # it explores, and is gone at the end
+        masks = net.decide(stem_output, noise=noise)
+        logits = net.body(stem_output, Masked(masks))
+        penalty, ratios = budget.loss(net.structure, masks, done, net.controller.macs)
+        step.metrics["R"] = ratios.mean().item()
+        step.metrics["budget"] = penalty.item()
+        return _task_loss(recipe, logits, teacher, step) + recipe.budget_weight * penalty
+
+    return fit(
+        net,
+        clips,
+        loss,
+        rates,
+        stage=stage,
+        epochs=epochs,
+        batch_size=recipe.batch_size,
+        weight_decay=recipe.weight_decay,
+        augment=recipe.make_augmentation(),
+        **rest,
+    )
+
+
+def _backbone_rate(net: Dance, recipe: Recipe, start: int, epochs: int) -> Rate:
+    """The part of the one retraining schedule that `epochs` from epoch `start` on make up."""
+
+    def shape(progress: float) -> float:
+        return cosine((start + progress * epochs) / max(1, recipe.retrain_epochs))
+
+    return Rate(list(net.backbone.parameters()), recipe.retrain_lr, shape)
+
+
+def _dense_loss(net: Dance, recipe: Recipe, teacher: Tensor | None, step: Step) -> Tensor:
+    return _task_loss(recipe, net.dense(step.clips), teacher, step)
+
+
+def _task_loss(recipe: Recipe, logits: Tensor, teacher: Tensor | None, step: Step) -> Tensor:
+    """Cross-entropy, plus τ² KL to the teacher's soft labels (Hinton et al., arXiv 1503.02531)."""
+    step.metrics["accuracy"] = (logits.argmax(1) == step.targets).float().mean().item()
+    loss = F.cross_entropy(logits, step.targets, label_smoothing=recipe.label_smoothing)
+    if teacher is None or recipe.distill == 0:
+        return loss
+    tau = recipe.distill_temperature
+    soft = F.log_softmax(teacher[step.rows] / tau, 1)
+    distance = F.kl_div(
+        F.log_softmax(logits / tau, 1), soft, reduction="batchmean", log_target=True
+    )
+    return loss + recipe.distill * tau**2 * distance
+
+
+@torch.no_grad()
+def calibrate(net: Dance, clips: ClipSet, recipe: Recipe, tolerance: float = 0.002) -> float:
+    """Shift all gate logits by one constant until the mean R over these clips meets the budget.
+
+    Uses the clips it is given and no labels; returns the shift. It moves the operating point of a
+    trained controller by the little that noise and annealing left over.
+    """
+    net.eval()
+    statistics = [net.statistics(net.stem(b[0])) for b in batches(clips, recipe.batch_size)]
+    heads = net.controller.logit_heads()
+    biases = [head.bias.clone() for head in heads]
+
+    def mean_ratio(shift: float) -> float:
+        for head, bias in zip(heads, biases, strict=True):
+            head.bias.copy_(bias + shift)
+        ratios = [
+            mac_ratios(net.structure, net.controller.decide(s), net.controller.macs)
+            for s in statistics
+        ]
+        return torch.cat(ratios).mean().item()
+
+    low, high = -8.0, 8.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        ratio = mean_ratio(middle)
+        if abs(ratio - recipe.budget) < tolerance:
+            break
+        low, high = (low, middle) if ratio > recipe.budget else (middle, high)
+    return middle
