@@ -1,0 +1,5 @@
+"""`python -m dance_lib` is `dance`."""
+
+from dance_lib.cli import main
+
+main()

@@ -1,0 +1,94 @@
+"""The command line: `dance`. Commands import what they need when they run, so `--help` is quick."""
+
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="DANCE: dynamic 3D CNN pruning, an open reconstruction.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dance {metadata.version('dance-lib')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show where an error came from.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And end.")
+    ] = False,
+) -> None:
+    """DANCE: dynamic 3D CNN pruning of frames, channels and features, an open reconstruction."""
+    context.obj = typer.echo if not quiet else lambda line: None
+
+
+@app.command()
+def reproduce(
+    context: typer.Context,
+    profile: Annotated[str, typer.Option(help="smoke, default or full.")] = "default",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            "--parameter",
+            metavar="NAME=VALUE",
+            help="A notebook's parameter in place of the profile's; NAME=A,B,C fans out.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NOTEBOOK", help="Only this notebook, and what it lacks."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The run folder's name in results/.")] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="Threads for all jobs together.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only say what would run.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run even what is up to date.")] = False,
+    root: Annotated[
+        Path | None, typer.Option(help="The study; by default found from the working directory.")
+    ] = None,
+) -> None:
+    """Run the study's notebooks as far as they are not up to date, and name the report."""
+    from dance_lib.study.paths import find_root
+    from dance_lib.study.reproduce import Request
+    from dance_lib.study.reproduce import reproduce as run
+
+    request = Request(
+        root=find_root(root),
+        profile=profile,
+        overrides=parameter or [],
+        only=only or [],
+        name=name,
+        **({"cores": cores} if cores else {}),
+        dry_run=dry_run,
+        force=force,
+    )
+    if not run(request, say=context.obj):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line; a mistake of the person at the keyboard is one line and status 2."""
+    try:
+        app()
+    except Exception as error:
+        ours = type(error).__module__.startswith("dance_lib")
+        if not ours or "-v" in sys.argv or "--verbose" in sys.argv:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

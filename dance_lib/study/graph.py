@@ -1,0 +1,129 @@
+"""From manifest, profile and overrides to jobs: which notebook runs with which values, after which.
+
+The one rule of fanning out: a job has one value of each name in its notebook's `fan_out`, and runs
+once for every combination. It needs those jobs of the notebooks before it that agree with it on the
+names both have; a notebook that declares such a name as a list gathers all the values in it.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dance_lib.errors import DanceError
+from dance_lib.study import paths
+from dance_lib.study.manifest import Entry, Manifest, load_manifest
+from dance_lib.study.notebook import declared_parameters
+from dance_lib.study.parameters import settle
+from dance_lib.study.profile import Profile, load_profile
+from dance_lib.study.schema import unknown
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook with one set of values. Paths are relative to the run folder."""
+
+    notebook: str
+    entry: Entry
+    values: dict[str, Any]  # of the names fanned out over
+    parameters: dict[str, Any]  # all of them, but for `results`
+    templates: tuple[str, ...]
+    needs: tuple["Job", ...]
+
+    @property
+    def name(self) -> str:
+        """The notebook and its values: `03_aap.seed=0.ava=cv`."""
+        return self.notebook + paths.suffix(self.values)
+
+    @property
+    def outputs(self) -> list[str]:
+        """The files the job makes."""
+        return [paths.with_values(template, self.values) for template in self.templates]
+
+    @property
+    def executed(self) -> str:
+        """The executed copy of the notebook."""
+        return paths.with_values(paths.executed(self.notebook), self.values)
+
+    def claims(self, cores: int) -> int:
+        """Return how many of the machine's `cores` nothing else may use meanwhile."""
+        return cores if self.entry.exclusive else min(self.entry.threads, cores)
+
+    @property
+    def inputs(self) -> list[str]:
+        """The files of other jobs that it may read."""
+        return [file for job in self.needs for file in job.outputs]
+
+
+def plan(root: Path, profile: str, overrides: Mapping[str, str]) -> list[Job]:
+    """Return all jobs of the study, every one after those it needs.
+
+    Raises:
+        DanceError: an unknown profile, notebook or parameter, a value that does not fit, or a
+            notebook that wants values which the one it needs does not run with.
+    """
+    manifest, chosen = load_manifest(root), load_profile(root, profile)
+    declared = {
+        name: declared_parameters(paths.notebook_file(root, name)) for name in manifest.notebooks
+    }
+    _check_names(declared, chosen, overrides)
+    jobs: dict[str, list[Job]] = {}
+    for notebook, entry in manifest.notebooks.items():
+        values = _chosen(notebook, declared[notebook], chosen, overrides)
+        settled = settle(notebook, declared[notebook], values, entry.fan_out)
+        jobs[notebook] = _fan_out(manifest, notebook, settled, jobs)
+    return list(itertools.chain.from_iterable(jobs.values()))
+
+
+def _check_names(
+    declared: Mapping[str, Mapping[str, Any]], profile: Profile, overrides: Mapping[str, str]
+) -> None:
+    """Every name for all notebooks is known to one of them; every notebook named exists."""
+    known = {name for parameters in declared.values() for name in parameters}
+    for name in (*profile.parameters, *overrides):
+        if name not in known:
+            raise unknown("parameter", name, known)
+    for notebook in profile.notebooks:
+        if notebook not in declared:
+            raise unknown("notebook", notebook, declared)
+
+
+def _chosen(
+    notebook: str, declared: Mapping[str, Any], profile: Profile, overrides: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the values for one notebook: the profile's for all, its own, the command line's."""
+    shared = {name: value for name, value in profile.parameters.items() if name in declared}
+    typed = {name: value for name, value in overrides.items() if name in declared}
+    return {**shared, **profile.notebooks.get(notebook, {}), **typed}
+
+
+def _fan_out(
+    manifest: Manifest, notebook: str, settled: dict[str, Any], jobs: Mapping[str, list[Job]]
+) -> list[Job]:
+    """Return the notebook's jobs, one for each combination of the values it fans out over."""
+    entry = manifest.entry(notebook)
+    made = []
+    for combination in itertools.product(*(settled[name] for name in entry.fan_out)):
+        values = dict(zip(entry.fan_out, combination, strict=True))
+        parameters = {**settled, **values}
+        needs = tuple(
+            job for need in entry.needs for job in _matching(notebook, parameters, need, jobs[need])
+        )
+        made.append(Job(notebook, entry, values, parameters, manifest.templates(notebook), needs))
+    return made
+
+
+def _matching(notebook: str, parameters: dict[str, Any], need: str, jobs: list[Job]) -> list[Job]:
+    """Return those of `jobs` whose values are among the notebook's for the names both have."""
+    for name in jobs[0].values.keys() & parameters.keys():
+        wanted = _listed(parameters[name])
+        missing = [value for value in wanted if all(job.values[name] != value for job in jobs)]
+        if missing:
+            raise DanceError(f"{notebook} needs {need} with {name}={missing[0]}, which is not run")
+        jobs = [job for job in jobs if job.values[name] in wanted]
+    return jobs
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,47 @@
+"""What a running notebook asks about itself and about the run it belongs to."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dance_lib.errors import DanceError
+from dance_lib.study import paths
+from dance_lib.study.notebook import declared_parameters
+from dance_lib.study.products import runs
+
+
+def parameters(scope: Mapping[str, Any], notebook: str) -> dict[str, Any]:
+    """Return the notebook's own parameters with their present values, `results` included.
+
+    Args:
+        scope: the notebook's `globals()`.
+        notebook: its name.
+
+    Raises:
+        DanceError: a declared parameter has been deleted.
+    """
+    declared = declared_parameters(paths.notebook_file(paths.find_root(), notebook))
+    missing = [name for name in ("results", *declared) if name not in scope]
+    if missing:
+        raise DanceError(f"{notebook}: parameter {missing[0]!r} has no value any more")
+    return {name: scope[name] for name in ("results", *declared)}
+
+
+def parameter(results: str | Path, notebook: str, name: str) -> Any:
+    """Return the value that a notebook's runs in this folder were made with.
+
+    Raises:
+        DanceError: no run of the notebook is there, or its runs differ in the value.
+    """
+    made = runs(results)
+    rows = made[made["notebook"] == notebook] if len(made) else made
+    values = {json.dumps(json.loads(text).get(name)) for text in rows.get("parameters", [])}
+    if len(values) != 1:
+        raise DanceError(f"{notebook} was run with {len(values)} values of {name!r}, not one")
+    return json.loads(values.pop())
+
+
+def paper_file(name: str) -> Path:
+    """Return the place of a file of `results/paper/`: claims, protocol."""
+    return paths.find_root() / paths.RESULTS / "paper" / name

@@ -1,0 +1,84 @@
+"""The values a notebook runs with: its own literals, a profile's, the command line's.
+
+The literal in the notebook gives the type. A list may stand where the notebook declares a list or
+fans out over the name, and nowhere else; there, a single value is a list of one, and text with
+commas is split.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+
+from dance_lib.errors import DanceError
+from dance_lib.study.schema import unknown
+
+
+def parse_overrides(arguments: Iterable[str]) -> dict[str, str]:
+    """Return `NAME=VALUE` arguments as a dict; what a value means is for the notebooks to say.
+
+    Raises:
+        DanceError: an argument is not of the form NAME=VALUE, or a name is given twice.
+    """
+    overrides: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, text = argument.partition("=")
+        if not equals or not name.isidentifier():
+            raise DanceError(f"-p {argument}: give it as NAME=VALUE, a list as NAME=A,B,C")
+        if name in overrides:
+            raise DanceError(f"-p {name} is given twice; a list is written {name}=A,B,C")
+        if name == "results":
+            raise DanceError("-p results: the batch names the run folder; choose it by --name")
+        overrides[name] = text
+    return overrides
+
+
+def settle(
+    notebook: str, declared: Mapping[str, Any], chosen: Mapping[str, Any], fan_out: Iterable[str]
+) -> dict[str, Any]:
+    """Return every declared parameter, with the chosen value where there is one.
+
+    A name of `fan_out` gets the list of the values to fan out over.
+
+    Raises:
+        DanceError: a name is not declared, or a value does not fit the notebook's literal.
+    """
+    for name in (*chosen, *fan_out):
+        if name not in declared:
+            raise unknown(f"parameter of {notebook}", name, declared)
+    values = {}
+    for name, literal in declared.items():
+        value, what = chosen.get(name, literal), f"{notebook}: {name}"
+        if name in fan_out:
+            values[name] = _as_list(value, literal, what)
+        elif isinstance(literal, list):
+            values[name] = _as_list(value, literal[0] if literal else None, what)
+        else:
+            values[name] = _as_type(value, literal, what)
+    return values
+
+
+def _as_list(value: Any, like: Any, what: str) -> list[Any]:
+    """Return the values, each once and in the order given, as the type of `like`."""
+    if isinstance(value, str):
+        value = yaml.safe_load(value) if value.startswith("[") else value.split(",")
+    items = value if isinstance(value, list) else [value]
+    if not items:
+        raise DanceError(f"{what} needs at least one value")
+    return list(dict.fromkeys(_as_type(item, like, what) for item in items))
+
+
+def _as_type(value: Any, like: Any, what: str) -> Any:
+    """Return `value` as the type of `like`; where that is None, as YAML reads it."""
+    if like is None:
+        return yaml.safe_load(value) if isinstance(value, str) else value
+    try:
+        if isinstance(value, bool) and not isinstance(like, bool):
+            raise ValueError("True is not the number 1")
+        return TypeAdapter(type(like)).validate_python(value)
+    except ValueError as error:  # pydantic's ValidationError is one
+        several = isinstance(value, list) or (isinstance(value, str) and "," in value)
+        hint = "; it takes one value, the notebook does not fan out over it" if several else ""
+        message = f"{what} is of type {type(like).__name__} (like {like!r}), not {value!r}{hint}"
+        raise DanceError(message) from error

@@ -1,0 +1,153 @@
+"""`dance reproduce`: plan the jobs, bring them up to date, name the report to open."""
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+from snakemake.exceptions import WorkflowError
+
+from dance_lib.errors import DanceError
+from dance_lib.study import batch, paths
+from dance_lib.study.graph import Job, plan
+from dance_lib.study.manifest import Manifest, load_manifest
+from dance_lib.study.parameters import parse_overrides
+from dance_lib.study.profile import load_profile
+from dance_lib.study.progress import Progress, duration
+from dance_lib.study.settings import Settings
+
+Say = Callable[[str], None]  # shows one line
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        root: the folder of the study.
+        profile: the name of a profile.
+        overrides: `NAME=VALUE` parameters; `NAME=A,B` is a list.
+        only: notebooks to run, with what they need; all of them where none is named.
+        name: of the run folder, where the one that follows from the settings is not wanted.
+        cores: threads that all jobs together may use; the processors at hand by default.
+        force: run the notebooks even if they are up to date.
+        dry_run: only say what would run, and why.
+    """
+
+    root: Path
+    profile: str = "default"
+    overrides: list[str] = field(default_factory=list)
+    only: list[str] = field(default_factory=list)
+    name: str | None = None
+    cores: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    force: bool = False
+    dry_run: bool = False
+
+
+def reproduce(request: Request, say: Say = print) -> bool:
+    """Run the notebooks that are not up to date; return whether all of them succeeded.
+
+    Raises:
+        DanceError: an unknown profile, notebook or parameter, a value that does not fit, or
+            another batch at work in the folder.
+    """
+    begun = monotonic()
+    manifest = load_manifest(request.root)
+    overrides = parse_overrides(request.overrides)
+    jobs = plan(request.root, request.profile, overrides)
+    targets = _targets(request, manifest, jobs)
+    settings = Settings.choose(
+        request.profile,
+        overrides,
+        request.name,
+        {job.notebook: job.parameters for job in jobs},
+        manifest.fan_out_names,
+    )
+    folder = paths.RESULTS / settings.folder
+    say(f"profile {request.profile}: {load_profile(request.root, request.profile).description}")
+    progress = Progress(
+        jobs,
+        say,
+        lambda to_run: _announce(request, to_run, folder, say),
+        starting="would start" if request.dry_run else "start",
+    )
+    config = {
+        "root": str(request.root),
+        "profile": request.profile,
+        "overrides": overrides,
+        "results": str(folder),
+        "cores": request.cores,
+    }
+    run_folder = request.root / folder
+    with nullcontext() if request.dry_run else batch.alone_in(run_folder):
+        if not request.dry_run:
+            settings.write(run_folder)
+        _run(request, run_folder, config, targets, progress)
+    return _conclude(request, folder, targets, progress, duration(monotonic() - begun), say)
+
+
+def _targets(request: Request, manifest: Manifest, jobs: list[Job]) -> list[Job]:
+    """Return the jobs asked for, the report's last where that is all of them."""
+    asked = {name for name in request.only if manifest.entry(name)} or {*manifest.notebooks}
+    return [job for job in jobs if job.notebook in asked]
+
+
+def _run(
+    request: Request,
+    run_folder: Path,
+    config: dict[str, object],
+    targets: list[Job],
+    progress: Progress,
+) -> None:
+    try:
+        batch.run(
+            run_folder,
+            config,
+            [job.name for job in targets],
+            progress,
+            cores=request.cores,
+            force=request.force,
+            dry_run=request.dry_run,
+        )
+    except WorkflowError as error:
+        if not progress.failed:  # refused before any job ran
+            raise DanceError(" ".join(str(error).split())) from error
+
+
+def _announce(request: Request, to_run: list[Job], folder: Path, say: Say) -> None:
+    """Say which jobs are going to run and how long that takes, as far as the manifest knows."""
+    minutes = {job.name: job.entry.minutes.get(request.profile) for job in to_run}
+    threads = {job.name: job.claims(request.cores) for job in to_run}
+    known = sum((time or 0) * threads[name] / request.cores for name, time in minutes.items())
+    jobs, cores = _count(len(to_run), "job"), _count(request.cores, "core")
+    say(f"{jobs} to run in {folder}, about {duration(60 * known)} on {cores}")
+    say("  expected  threads  job")
+    for job in to_run:
+        time = minutes[job.name]
+        expected = duration(60 * time) if time else "?"
+        say(f"  {expected:>8}  {threads[job.name]:7}  {job.name}: {job.entry.title}")
+
+
+def _conclude(
+    request: Request, folder: Path, targets: list[Job], progress: Progress, took: str, say: Say
+) -> bool:
+    """Say how it went and what to open."""
+    if progress.failed:
+        failed, ran = _count(len(progress.failed), "job"), len(progress.to_run)
+        say(f"{failed} of {ran} failed ({took}); kept up to the failing cell:")
+        for job in progress.failed:
+            say(f"  {folder / job.executed}")
+        return False
+    if not progress.to_run:
+        say(f"nothing to do, everything is up to date ({took})")
+    elif not request.dry_run:
+        say(f"{_count(len(progress.to_run), 'job')} done in {took}")
+    if not request.dry_run:
+        say(f"open {folder / targets[-1].executed}")
+    return True
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

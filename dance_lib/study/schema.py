@@ -1,0 +1,44 @@
+"""YAML files read into checked models: a mistake in one is told in one line."""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dance_lib.errors import DanceError
+
+
+class Strict(BaseModel):
+    """A model that refuses keys it does not know and does not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path, model: type[Model]) -> Model:
+    """Return the file as a `model`.
+
+    Raises:
+        DanceError: the file is not YAML, or does not fit; the first mistake is named.
+    """
+    try:
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except yaml.YAMLError as error:
+        raise DanceError(f"{path}: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "top level"
+        raise DanceError(f"{path}: {where}: {first['msg']}") from error
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> DanceError:
+    """Return the error for a `name` that is none of the `known`: lists them, guesses one."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    guess = f"; did you mean {close[0]}?" if close else ""
+    return DanceError(f"unknown {what} {name!r}; there are: {', '.join(known) or 'none'}{guess}")
