@@ -1,0 +1,185 @@
+"""The look of all figures, and the figures themselves: tidy table in, matplotlib figure out."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+AXIS_COLOURS = dict(
+    zip(("frames", "channels", "features"), sns.color_palette("colorblind", 3), strict=True)
+)
+
+
+def set_style() -> None:
+    """Apply the look: colour-blind-safe, readable at half a page's width, no frames."""
+    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
+    plt.rcParams.update(
+        {
+            "figure.dpi": 110,
+            "savefig.dpi": 160,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+        }
+    )
+
+
+def accuracy_against_macs(summary: pd.DataFrame, clips: int) -> Figure:
+    """Accuracy with its interval against the ideal MAC ratio, one mark a row.
+
+    Args:
+        summary: columns name, mac_ratio, accuracy, low, high (shares).
+        clips: number of test clips.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 4.2))
+    colours = sns.color_palette("colorblind", len(summary))
+    markers = "osD^vPX*<>"
+    for i, (row, colour) in enumerate(zip(summary.itertuples(), colours, strict=True)):
+        error = [[100 * (row.accuracy - row.low)], [100 * (row.high - row.accuracy)]]
+        axes.errorbar(
+            row.mac_ratio, 100 * row.accuracy, yerr=error, fmt=markers[i % len(markers)],
+            color=colour, capsize=3, markersize=8, label=row.name,
+        )  # fmt: skip
+    axes.set(
+        xlabel="ideal MACs, share of the dense network",
+        ylabel="accuracy (%), 95 % interval",
+        title=f"{clips:,} test clips",
+        xlim=(0, 1.08),
+    )
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def variability_by_unit(table: pd.DataFrame, measure: str, label: str, clips: int) -> Figure:
+    """One measure of |activation| for each unit, before AVA and after each variant.
+
+    Args:
+        table: columns unit, arm and the measure.
+    """
+    figure, axes = plt.subplots(figsize=(8, 4))
+    sns.lineplot(
+        table, x="unit", y=measure, hue="arm", style="arm", markers=True, dashes=False, ax=axes
+    )
+    axes.set(xlabel="unit, in order of execution", ylabel=label, title=f"{clips:,} held-out clips")
+    _tilt(figure)
+    axes.legend(title=None, frameon=False)
+    return figure
+
+
+def magnitude_distributions(table: pd.DataFrame, units: Sequence[str]) -> Figure:
+    """Distribution of log10 |activation| of some units, a line an arm.
+
+    Args:
+        table: columns unit, arm, log10_low, log10_high, share.
+    """
+    shown = table[table["unit"].isin(units)].copy()
+    shown["log10 |activation|"] = (shown["log10_low"] + shown["log10_high"]) / 2
+    grid = sns.relplot(
+        shown, x="log10 |activation|", y="share", hue="arm", style="arm", kind="line",
+        col="unit", col_order=units, height=3.0, aspect=1.1, facet_kws={"sharey": False},
+    )  # fmt: skip
+    grid.set_titles("{col_name}")
+    grid.set_ylabels("share of activations")
+    grid.legend.set_title(None)
+    return grid.figure
+
+
+def keep_rates(units: pd.DataFrame, clips: int) -> Figure:
+    """Keep rate of each unit and axis, with the spread over clips; below, its share of the MACs.
+
+    Args:
+        units: as `tables.unit_rows`, of one network.
+    """
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(8.5, 6), sharex=True, height_ratios=(2, 1), layout="constrained"
+    )
+    names = list(dict.fromkeys(units["unit"]))
+    places = np.arange(len(names))
+    for i, (axis, colour) in enumerate(AXIS_COLOURS.items()):
+        rows = (
+            units[units["axis"] == axis].groupby("unit")[["keep_rate", "keep_sd"]].mean().loc[names]
+        )
+        top.bar(places + 0.27 * (i - 1), 100 * rows["keep_rate"], 0.25, color=colour, label=axis)
+        top.errorbar(
+            places + 0.27 * (i - 1), 100 * rows["keep_rate"], 100 * rows["keep_sd"],
+            fmt="none", ecolor="0.25", elinewidth=1,
+        )  # fmt: skip
+    top.set(ylabel="kept (%), ± SD over clips", ylim=(0, 118), title=f"{clips:,} test clips")
+    top.legend(ncols=3, loc="upper center", frameon=False)
+    share = units.groupby("unit")[["dense_share", "mac_ratio"]].mean().loc[names]
+    bottom.bar(places, 100 * share["dense_share"], 0.7, color="0.85", label="dense")
+    bottom.bar(
+        places, 100 * share["dense_share"] * share["mac_ratio"], 0.7, color="0.35", label="ideal"
+    )
+    bottom.set(ylabel="share of dense MACs (%)", xlabel="unit, in order of execution")
+    bottom.legend(frameon=False)
+    bottom.set_xticks(places, names, rotation=40, ha="right")
+    return figure
+
+
+def ratio_distribution(clips: pd.DataFrame, budget: float) -> Figure:
+    """Distribution of R over clips, a curve an arm, with the budget as a line."""
+    figure, axes = plt.subplots(figsize=(7, 3.6))
+    sns.ecdfplot(clips, x="mac_ratio", hue="arm", ax=axes)
+    axes.axvline(budget, color="0.4", linestyle="--", linewidth=1)
+    axes.annotate("budget", (budget, 0.04), xytext=(4, 0), textcoords="offset points", color="0.3")
+    axes.set(
+        xlabel="R, ideal MACs of a clip as a share of the dense network",
+        ylabel="share of clips",
+        title=f"{clips['path'].nunique():,} test clips",
+        xlim=(0, 1),
+    )
+    axes.get_legend().set_title(None)
+    return figure
+
+
+def plans_compared(summary: pd.DataFrame) -> Figure:
+    """Accuracy under the controller's plans and under those of the controls, by arm.
+
+    Args:
+        summary: columns arm, plans, accuracy, low, high (shares).
+    """
+    arms = list(dict.fromkeys(summary["arm"]))
+    plans = list(dict.fromkeys(summary["plans"]))
+    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    for i, (name, colour) in enumerate(zip(plans, sns.color_palette("colorblind"), strict=False)):
+        rows = summary[summary["plans"] == name].set_index("arm").reindex(arms)
+        width = 0.8 / len(plans)
+        places = np.arange(len(arms)) + (i - (len(plans) - 1) / 2) * width
+        axes.bar(places, 100 * rows["accuracy"], width * 0.92, color=colour, label=name)
+        axes.errorbar(
+            places, 100 * rows["accuracy"],
+            100 * np.abs(rows[["low", "high"]].to_numpy().T - rows["accuracy"].to_numpy()),
+            fmt="none", ecolor="0.2", elinewidth=1,
+        )  # fmt: skip
+    axes.set(ylabel="accuracy (%), 95 % interval", xticks=range(len(arms)))
+    axes.set_xticklabels(arms)
+    axes.legend(title="plans", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def localisation_bars(table: pd.DataFrame) -> Figure:
+    """Share of the action that is kept, beside the share of everything that is kept.
+
+    Args:
+        table: columns branch, axis, recall, kept.
+    """
+    long = table.melt(["branch", "axis"], ["recall", "kept"], "what", "of it")
+    long["what"] = long["what"].map({"recall": "of the action", "kept": "of everything"})
+    grid = sns.catplot(
+        long, x="branch", y="of it", hue="what", col="axis", kind="bar", height=3.2, aspect=1.2,
+        errorbar=("ci", 95), n_boot=500, seed=0,
+    )  # fmt: skip
+    grid.set_titles("{col_name}")
+    grid.set_axis_labels("branch", "share that is kept")
+    grid.legend.set_title(None)
+    return grid.figure
+
+
+def _tilt(figure: Figure) -> None:
+    for axes in figure.axes:
+        axes.tick_params(axis="x", rotation=40)
+        for label in axes.get_xticklabels():
+            label.set_horizontalalignment("right")
