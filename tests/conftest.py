@@ -1,0 +1,53 @@
+"""What a test may be skipped for, and `--no-skips`, by which nothing else counts as a skip."""
+
+import os
+
+import pytest
+
+MAY_SKIP = {"gpu", "shared_data"}
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help=f"a skip is a failure, but for tests marked {' or '.join(sorted(MAY_SKIP))}",
+    )
+
+
+def pytest_collection_modifyitems(items):
+    wanting = {
+        "gpu": (_has_gpu, "no CUDA device here"),
+        "shared_data": (lambda: "DANCE_DATA" in os.environ, "DANCE_DATA names no folder"),
+    }
+    for marker, (is_there, reason) in wanting.items():
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        if marked and not is_there():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    allowed = any(item.get_closest_marker(marker) for marker in MAY_SKIP)
+    return report if allowed else _refuse_skip(report, item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    return _refuse_skip(report, collector.config)
+
+
+def _refuse_skip(report, config):
+    if report.skipped and config.getoption("--no-skips") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which --no-skips does not allow: {report.longrepr}"
+    return report
+
+
+def _has_gpu():
+    import torch
+
+    return torch.cuda.is_available()

@@ -1,0 +1,107 @@
+"""Every backbone the library names: logits, and the stem, branches and units that its paper has."""
+
+import pytest
+import torch
+
+import dance_lib as dance
+from dance_lib.models import find_structure
+
+# isort: split
+from torchvision.models.video import R2Plus1D_18_Weights
+
+from tests.networks import CLASSES
+
+# Counted by hand: (branches, units, channels of the stem's output, units with gates of their own).
+EXPECTED = {
+    "c2d_r50": (3 + 4 + 6 + 3, 16 * 3, 64, 48),
+    "c3d": (7, 7, 64, 7),  # plain: eight convolutions, the first is the stem
+    "csn_r101": (3 + 4 + 23 + 3, 33 * 3, 64, 33 * 2),  # the depthwise convolution shares a's gates
+    "i3d_r50": (16, 48, 64, 48),
+    "mc3_18": (8, 8 * 2, 64, 16),
+    "r2plus1d_18": (8, 8 * 4, 45, 32),  # the stem is the first of its two convolutions
+    "r2plus1d_narrow": (3, 3 * 4, 12, 12),
+    "r2plus1d_r50": (16, 16 * 4, 64, 64),
+    "r3d_18": (8, 8 * 2, 64, 16),
+    "s3d": (4 + 9 * 8, 76, 64, 76),  # plain: stem's temporal, three before nine blocks of eight
+    "slow_r50": (16, 48, 64, 48),
+    "x3d_l": (5 + 10 + 25 + 15, 55 * 3, 24, 55 * 2),
+    "x3d_m": (3 + 5 + 11 + 7, 26 * 3, 24, 26 * 2),
+    "x3d_s": (26, 78, 24, 52),
+    "x3d_xs": (26, 78, 24, 52),
+}
+SLOW = {"x3d_l"}  # two traces of 165 units
+SQUEEZES = {"x3d_l": 3 + 5 + 13 + 8, "x3d_m": 15, "x3d_s": 15, "x3d_xs": 15}  # every other block
+PLAIN = {"c3d", "s3d"}
+
+
+def test_the_table_holds_every_model():
+    assert dance.list_models() == sorted(EXPECTED)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in EXPECTED]
+)
+def test_logits_and_structure_at_two_clip_shapes(name):
+    shapes = [(3, 8, 48, 64), (3, 9, 40, 33)]
+    backbone = dance.create_model(name, CLASSES, shapes[0]).eval()
+    branches, units, stem, owners = EXPECTED[name]
+    found = []
+    for shape in shapes:
+        with torch.no_grad():
+            logits = backbone(torch.rand(2, *shape))
+        assert logits.shape == (2, CLASSES)
+        structure = find_structure(backbone, shape)
+        assert (len(structure.branches), len(structure.units)) == (branches, units)
+        assert structure.stem_shape[0] == stem
+        assert len(structure.channel_owners) == owners
+        assert len(structure.pools) == SQUEEZES.get(name, 0)
+        assert {b.droppable for b in structure.branches.values()} == {name not in PLAIN}
+        found.append(structure)
+    assert list(found[0].units) == list(found[1].units)
+
+
+def test_r2plus1d_18_by_hand():
+    """45-channel spatial stem, four convolutions a block, torchvision's own figure of GMACs."""
+    structure = find_structure(
+        dance.create_model("r2plus1d_18", 400, (3, 16, 112, 112)), (3, 16, 112, 112)
+    )
+    assert structure.stem_shape == (45, 16, 56, 56)
+    assert all(len(b.units) == 4 for b in structure.branches.values())
+    assert round(structure.dense_macs / 1e9, 3) == R2Plus1D_18_Weights.KINETICS400_V1.meta["_ops"]
+    last = structure.branches["layer4.1"]
+    assert last.units == (
+        "layer4.1.conv1.0.0", "layer4.1.conv1.0.3", "layer4.1.conv2.0.0", "layer4.1.conv2.0.3",
+    )  # fmt: skip
+    assert (last.size, last.grid) == ((2, 7, 7), (7, 7))
+    assert [layer.name for layer in structure.others] == [
+        "stem.0", "stem.3", "layer2.0.downsample.0", "layer3.0.downsample.0",
+        "layer4.0.downsample.0", "fc",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "shape"), [("s3d", (3, 8, 32, 32)), ("x3d_xs", (3, 1, 32, 32))])
+def test_maps_of_one_position_change_nothing(name, shape):
+    """Where the last map is 1×1×1, a pool over it is still a pool: what it feeds is no unit."""
+    backbone = dance.create_model(name, CLASSES, shape)
+    structure = find_structure(backbone, shape)
+    assert len(structure.units) == EXPECTED[name][1]
+    assert len(structure.pools) == SQUEEZES.get(name, 0)
+
+
+def test_x3d_trains_without_deprecated_calls():
+    """pytorchvideo's Swish asks for `saved_variables` in its backward; warnings are errors here."""
+    backbone = dance.create_model("x3d_xs", CLASSES, (3, 2, 32, 32))
+    backbone(torch.rand(2, 3, 2, 32, 32)).sum().backward()
+
+
+def test_unknown_names_no_classes_and_small_clips_are_refused():
+    with pytest.raises(dance.ModelError, match=r"unknown model 'r3d'; known: c2d_r50, .*x3d_xs"):
+        dance.create_model("r3d", 2, (3, 8, 32, 32))
+    with pytest.raises(dance.ModelError, match="at least one class, not 0"):
+        dance.create_model("r2plus1d_narrow", 0, (3, 8, 32, 32))
+    with pytest.raises(dance.ModelError, match=r"s3d can't take clips of \(3, 2, 32, 32\)"):
+        dance.create_model("s3d", 2, (3, 2, 32, 32))
+    with pytest.raises(dance.ModelError, match=r"narrow can't take clips of \(1, 8, 32, 32\)"):
+        dance.create_model("r2plus1d_narrow", 2, (1, 8, 32, 32))
+    with pytest.raises(dance.ModelError, match="no hub has weights of r2plus1d_narrow; give a"):
+        dance.create_model("r2plus1d_narrow", 2, (3, 8, 32, 32), weights="hub")
