@@ -21,7 +21,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Test(Strict):
+class Criterion(Strict):
     """The figure that decides a claim, and the bound it has to keep with its whole interval."""
 
     measure: str
@@ -40,7 +40,7 @@ class Claim(Strict):
     id: str
     claim: str
     paper: str = ""
-    test: Test | None = None
+    test: Criterion | None = None
     unit: Literal["points", "share", "ratio"] = "share"
     needs: str = ""
 
@@ -99,7 +99,7 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def verdict(test: Test | None, interval: Interval | None) -> Verdict:
+def verdict(test: Criterion | None, interval: Interval | None) -> Verdict:
     """Reproduced if the whole interval keeps the bound, partly if the estimate alone does."""
     if test is None or interval is None or interval.clips == 0 or interval.mean != interval.mean:
         return "not tested"
@@ -122,7 +122,7 @@ def _text(interval: Interval | None, claim: Claim) -> str:
     return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
-def _bound(test: Test | None) -> str:
+def _bound(test: Criterion | None) -> str:
     if test is None:
         return ""
     parts = [f"≥ {test.at_least}" if test.at_least is not None else ""]

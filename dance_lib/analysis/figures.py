@@ -34,13 +34,14 @@ def accuracy_against_macs(summary: pd.DataFrame, clips: int) -> Figure:
         clips: number of test clips.
     """
     figure, axes = plt.subplots(figsize=(7.2, 4.2))
+    summary = summary[~summary["name"].str.contains("unfinished")]
     colours = sns.color_palette("colorblind", len(summary))
     markers = "osD^vPX*<>"
-    for i, (row, colour) in enumerate(zip(summary.itertuples(), colours, strict=True)):
-        error = [[100 * (row.accuracy - row.low)], [100 * (row.high - row.accuracy)]]
+    for i, (row, colour) in enumerate(zip(summary.to_dict("records"), colours, strict=True)):
+        accuracy, low, high = (100 * row[name] for name in ("accuracy", "low", "high"))
         axes.errorbar(
-            row.mac_ratio, 100 * row.accuracy, yerr=error, fmt=markers[i % len(markers)],
-            color=colour, capsize=3, markersize=8, label=row.name,
+            row["mac_ratio"], accuracy, yerr=[[accuracy - low], [high - accuracy]], color=colour,
+            fmt=markers[i % len(markers)], capsize=3, markersize=8, label=row["name"],
         )  # fmt: skip
     axes.set(
         xlabel="ideal MACs, share of the dense network",
@@ -106,15 +107,15 @@ def keep_rates(units: pd.DataFrame, clips: int) -> Figure:
             places + 0.27 * (i - 1), 100 * rows["keep_rate"], 100 * rows["keep_sd"],
             fmt="none", ecolor="0.25", elinewidth=1,
         )  # fmt: skip
-    top.set(ylabel="kept (%), ± SD over clips", ylim=(0, 118), title=f"{clips:,} test clips")
+    top.set(ylabel="kept (%)\n± SD over clips", ylim=(0, 118), title=f"{clips:,} test clips")
     top.legend(ncols=3, loc="upper center", frameon=False)
     share = units.groupby("unit")[["dense_share", "mac_ratio"]].mean().loc[names]
     bottom.bar(places, 100 * share["dense_share"], 0.7, color="0.85", label="dense")
     bottom.bar(
         places, 100 * share["dense_share"] * share["mac_ratio"], 0.7, color="0.35", label="ideal"
     )
-    bottom.set(ylabel="share of dense MACs (%)", xlabel="unit, in order of execution")
-    bottom.legend(frameon=False)
+    bottom.set(ylabel="share of the\ndense MACs (%)", xlabel="unit, in order of execution")
+    bottom.legend(ncols=2, frameon=False, loc="upper right", bbox_to_anchor=(1, 1.25))
     bottom.set_xticks(places, names, rotation=40, ha="right")
     return figure
 
@@ -131,7 +132,7 @@ def ratio_distribution(clips: pd.DataFrame, budget: float) -> Figure:
         title=f"{clips['path'].nunique():,} test clips",
         xlim=(0, 1),
     )
-    axes.get_legend().set_title(None)
+    sns.move_legend(axes, "upper left", title=None, frameon=False)
     return figure
 
 

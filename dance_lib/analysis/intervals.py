@@ -1,5 +1,6 @@
 """Means with 95 % intervals, by bootstrap over clips or groups of clips that belong together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,17 +37,18 @@ def mean_interval(values: pd.Series, groups: pd.Series | None = None, seed: int 
     if np.all(numbers == numbers[0]):  # no spread to draw from; scipy would warn and give NaN
         return Interval(numbers[0], numbers[0], numbers[0], numbers.size)
     if groups is None:
-        data, statistic, paired = (numbers,), np.mean, False
+        data: tuple[np.ndarray, ...] = (numbers,)
+        statistic: Callable[..., np.ndarray] = np.mean
     else:
         by_group = pd.Series(numbers).groupby(groups.to_numpy())
         data = (by_group.sum().to_numpy(), by_group.count().to_numpy().astype(float))
-        statistic, paired = _ratio, True
+        statistic = _ratio
     if len(data[0]) < 2:
         return Interval(float(numbers.mean()), float("nan"), float("nan"), numbers.size)
     result = stats.bootstrap(
         data,
         statistic,
-        paired=paired,
+        paired=len(data) > 1,
         vectorized=True,
         n_resamples=RESAMPLES,
         batch=500,

@@ -48,7 +48,8 @@ def sets_table(train: ClipSet, test: ClipSet) -> pd.DataFrame:
 def dense_answer(clips: pd.DataFrame, base: pd.DataFrame, recipe: Recipe, classes: int) -> str:
     """What the dense network reaches, beside its baselines."""
     start, dense = (clip_interval(clips[clips["arm"] == arm]) for arm in ("start", "dense"))
-    reached = ", ".join(f"{r.baseline} {100 * r.accuracy:.1f} %" for r in base.itertuples())
+    rates = base.set_index("baseline")["accuracy"].to_dict()
+    reached = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in rates.items())
     return (
         f"After {recipe.dense_epochs} epochs the network is right on {100 * start.mean:.1f} % of "
         f"{start.clips:,} test clips; the reference, retrained for {recipe.retrain_epochs} more, "
@@ -57,7 +58,7 @@ def dense_answer(clips: pd.DataFrame, base: pd.DataFrame, recipe: Recipe, classe
     )
 
 
-def ava_answer(ava: str, before: pd.DataFrame, after: pd.DataFrame, accuracy: float) -> str:
+def ava_answer(ava: str, before: pd.DataFrame, after: pd.DataFrame, clips: pd.DataFrame) -> str:
     """How the variability of the units changed in retraining."""
     measures = ["cv", "interaction"]
     change = after.set_index("unit")[measures] / before.set_index("unit")[measures]
@@ -66,7 +67,7 @@ def ava_answer(ava: str, before: pd.DataFrame, after: pd.DataFrame, accuracy: fl
         f"clips, cv changes by a median factor of **{change['cv'].median():.2f}** and the "
         "interaction of clips with frames, channels and tiles by "
         f"**{change['interaction'].median():.2f}**; the network, not pruned yet, is right on "
-        f"{100 * accuracy:.1f} % of test clips."
+        f"{clip_interval(clips).percent()} of test clips."
     )
 
 
@@ -87,15 +88,25 @@ def aap_answer(ava: str, budget: float, clips: pd.DataFrame) -> str:
 
 # ------------------------------------------------------------------ accuracy against MACs
 def accuracy_table(
-    dense: pd.DataFrame, aap: pd.DataFrame, units: pd.DataFrame, budget: float
+    dense: pd.DataFrame,
+    amplified: pd.DataFrame,
+    aap: pd.DataFrame,
+    units: pd.DataFrame,
+    budget: float,
 ) -> pd.DataFrame:
     """A row a network: accuracy, costs, keep rates, what shuffled plans lose.
 
+    Networks that were not retrained to the end stand apart as `unfinished`: they show where an
+    arm comes from and are in no comparison.
+
     Args:
-        dense, aap: `clips` of 01_dense and 03_aap. units: `units` of 03_aap.
+        dense, amplified, aap: `clips` of 01_dense, 02_ava and 03_aap. units: `units` of 03_aap.
     """
     reference = dense[dense["arm"] == "dense"]
     rows = [_row("dense", reference)]
+    rows.append(_row("dense, where every arm starts (unfinished)", dense[dense["arm"] == "start"]))
+    for ava, of_arm in amplified[amplified["ava"] != "none"].groupby("ava", sort=False):
+        rows.append(_row(f"AVA {ava}, before pruning (unfinished)", of_arm))
     for ava, of_arm in aap.groupby("ava", sort=False):
         own = of_arm[of_arm["plans"] == "controller"]
         row = _row(arm_name(str(ava)), own)
@@ -218,7 +229,7 @@ def keep_answer(table: pd.DataFrame) -> str:
     """Which axis of which branch is pruned most, and whether any is left untouched."""
     parts = []
     for arm, rows in table.groupby("arm", sort=False):
-        least = rows.loc[rows["keep_rate"].idxmin()]
+        least = rows.sort_values("keep_rate").iloc[0]
         by_axis = rows.groupby("axis", sort=False)["keep_rate"].mean()
         axes = ", ".join(f"{axis} {100 * rate:.0f} %" for axis, rate in by_axis.items())
         parts.append(
@@ -278,7 +289,7 @@ def adaptivity_table(
                     f"{plans}_high": interval.high}  # fmt: skip
         if len(places):
             found = places[places["ava"] == ava].groupby("axis")[["recall", "kept"]].mean()
-            row |= {f"{axis}_{c}": found.loc[axis, c] for axis in found.index for c in found}
+            row |= {f"{axis}_{c}": v for c in found for axis, v in found[c].items()}
         rows.append(row)
     return pd.DataFrame(rows).assign(kind="measured")
 

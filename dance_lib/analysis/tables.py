@@ -38,7 +38,7 @@ def clip_rows(
         byte_ratio=1.0,
     )
     if prediction.plan is not None:
-        sums = _count(net, prediction.plan).groupby("clip").sum(numeric_only=True)
+        sums = count(net, prediction.plan).groupby("clip").sum(numeric_only=True)
         rows["mac_ratio"] = (sums["ideal_macs"] / sums["dense_macs"]).to_numpy()
         rows["byte_ratio"] = (sums["ideal_bytes"] / sums["dense_bytes"]).to_numpy()
     return rows.assign(kind="measured")
@@ -52,7 +52,9 @@ def unit_rows(net: Dance, plan: PruningPlan) -> pd.DataFrame:
     (mean over gates of 4p(1 − p), p the share of clips that open it: 0 static, 1 even odds).
     """
     structure = net.structure
-    sums = _count(net, plan).groupby("unit").sum(numeric_only=True)
+    sums = count(net, plan).groupby("unit").sum(numeric_only=True)
+    mac_ratio = (sums["ideal_macs"] / sums["dense_macs"]).to_dict()
+    byte_ratio = (sums["ideal_bytes"] / sums["dense_bytes"]).to_dict()
     rows = []
     for name, unit in structure.units.items():
         for axis in AXES:
@@ -64,8 +66,8 @@ def unit_rows(net: Dance, plan: PruningPlan) -> pd.DataFrame:
                     "branch": unit.branch,
                     "axis": axis,
                     "dense_share": unit.dense_macs / structure.dense_macs,
-                    "mac_ratio": sums.loc[name, "ideal_macs"] / sums.loc[name, "dense_macs"],
-                    "byte_ratio": sums.loc[name, "ideal_bytes"] / sums.loc[name, "dense_bytes"],
+                    "mac_ratio": mac_ratio[name],
+                    "byte_ratio": byte_ratio[name],
                     "keep_rate": p.mean().item(),
                     "keep_sd": kept.mean(1).std(correction=0).item(),
                     "decision": (4 * p * (1 - p)).mean().item(),
@@ -97,10 +99,6 @@ def branch_rows(net: Dance, clips: ClipSet, plan: PruningPlan) -> pd.DataFrame:
 def history_rows(history: Sequence[dict[str, object]], arm: str) -> pd.DataFrame:
     """A row a training epoch: stage, epoch, seconds, loss and metrics."""
     return pd.DataFrame(list(history)).assign(arm=arm, kind="measured")
-
-
-def _count(net: Dance, plan: PruningPlan) -> pd.DataFrame:
-    return count(net, plan)
 
 
 def _numpy(values: Tensor) -> np.ndarray:

@@ -60,18 +60,18 @@ class DigitsSettings(BaseModel):
     # the action
     actor_size: Range = (1 / 6, 1 / 4)  # height of the upright digit, half-way through
     action_frames: tuple[int, int] = (4, 12)
-    travel: Range = (0.2, 0.35)
-    turn_degrees: Range = (90, 150)
-    growth: Range = (1.7, 2.2)  # largest size over smallest
+    travel: Range = (0.3, 0.5)
+    turn_degrees: Range = (90, 180)
+    growth: Range = (1.8, 2.6)  # largest size over smallest
 
     # what hides it
     distractors: tuple[int, int] = (1, 3)  # still digits
     fidget_share: float = 1.0  # of clips with one more distractor, which jumps about
-    digit_contrast: Range = (0.4, 0.65)  # lightness between a digit and the backdrop's mean
+    digit_contrast: Range = (0.45, 0.7)  # lightness between a digit and the backdrop's mean
     contrast: Range = (0.02, 0.08)  # standard deviation of the backdrop
     camera_shares: tuple[float, float, float] = (0.5, 0.25, 0.25)  # none, pan, shake
     pan: float = 0.08  # over the whole clip
-    shake: float = 0.015  # at most, each frame anew
+    shake: float = 0.01  # at most, each frame anew
     drift_share: float = 0.3  # of clips whose backdrop moves on its own
     drift: float = 0.15  # over the whole clip
     jitter: float = 0.004  # at most, of each digit in each frame: change alone is no sign

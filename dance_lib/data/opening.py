@@ -96,7 +96,8 @@ def open_clips(
         strict=strict,
         workers=workers,
     )
-    rows = decoded.table.reset_index(names="stored").merge(wanted, on="path", how="inner")
+    stored = decoded.table.reset_index(names="stored")
+    rows = stored.merge(wanted, on="path", suffixes=("", "_listed"))  # the set's own `clip`, say
     clip_table = rows.drop(columns="stored")
     return ClipSet(
         table=clip_table[[*wanted, *(name for name in clip_table if name not in wanted)]],

@@ -295,8 +295,8 @@ class _Analysis:
         """
         node = conv
         seen: set[str] = set()
-        while len(node.users) == 1 and len(seen) < 2:
-            following = next(iter(node.users))
+        while len(users := [*filter(_holds_tensors, node.users)]) == 1 and len(seen) < 2:
+            following = users[0]
             if isinstance(self._module(following), nn.Identity):
                 pass
             elif self._is_norm(following) and "norm" not in seen:

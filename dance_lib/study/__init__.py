@@ -14,4 +14,14 @@ from dance_lib.study.inside import paper_file, parameter, parameters
 from dance_lib.study.products import MissingProductError, find, read, runs
 from dance_lib.study.run import KINDS, Run
 
-__all__ = ["KINDS", "MissingProductError", "Run", "find", "paper_file", "parameter", "parameters", "read", "runs"]
+__all__ = [
+    "KINDS",
+    "MissingProductError",
+    "Run",
+    "find",
+    "paper_file",
+    "parameter",
+    "parameters",
+    "read",
+    "runs",
+]

@@ -71,7 +71,7 @@ def fit(
     seed: int,
     weight_decay: float = 0.0,
     augment: Augment | None = None,
-    prepare: Callable[[], None] = lambda: None,
+    prepare: Callable[[], object] = lambda: None,
     resume: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Train by AdamW; every epoch depends on its number and the seed alone.

@@ -18,8 +18,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_size: int = Field(32, ge=1)
-    dense_epochs: int = Field(8, ge=0)
-    ava_epochs: int = Field(2, ge=0)
+    dense_epochs: int = Field(7, ge=0)
+    ava_epochs: int = Field(1, ge=0)
     controller_epochs: int = Field(1, ge=0)
     joint_epochs: int = Field(5, ge=0)
 

@@ -237,12 +237,12 @@ def calibrate(net: Dance, clips: ClipSet, recipe: Recipe, tolerance: float = 0.0
     """
     net.eval()
     statistics = [net.statistics(net.stem(b[0])) for b in batches(clips, recipe.batch_size)]
-    heads = net.controller.logit_heads()
-    biases = [head.bias.clone() for head in heads]
+    biases = [head.bias for head in net.controller.logit_heads() if head.bias is not None]
+    trained = [bias.clone() for bias in biases]
 
     def mean_ratio(shift: float) -> float:
-        for head, bias in zip(heads, biases, strict=True):
-            head.bias.copy_(bias + shift)
+        for bias, before in zip(biases, trained, strict=True):
+            bias.copy_(before + shift)
         ratios = [
             mac_ratios(net.structure, net.controller.decide(s), net.controller.macs)
             for s in statistics

@@ -84,7 +84,9 @@ def folds(tmp_path, write_video, grey):
         for label, width in (("point", 16), ("push", 32)):
             path = f"{group}_{label}.mkv"
             write_video(f"set/{path}", grey([10 * group] * 3, width=width))
-            rows.append({"path": path, "label": label, "group": group, "fold": group % 2})
+            rows.append(
+                {"path": path, "label": label, "group": group, "fold": group % 2, "clip": 7}
+            )
     rows.append({"path": "bad.mkv", "label": "push", "group": 0, "fold": 0})
     (tmp_path / "set/bad.mkv").write_bytes(b"")
     pd.DataFrame(rows).to_csv(tmp_path / "set/labels.csv", index=False)
@@ -114,6 +116,7 @@ def test_clips_of_a_video_share_its_row(folds):
         == ["0_point.mkv"] * 2 + ["0_push.mkv"] * 2 + ["2_point.mkv"] * 2 + ["2_push.mkv"] * 2
     )
     assert test.table["clip"].tolist() == [0, 1] * 4
+    assert test.table["clip_listed"].tolist() == [7] * 8  # the table's own column of that name
     assert test.targets.tolist() == [0, 0, 1, 1] * 2
 
 

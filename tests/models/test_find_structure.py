@@ -173,6 +173,27 @@ def test_a_dropped_branch_adds_nothing_whatever_follows_its_convolutions(layers)
         assert torch.equal(logits, network.fc(x.mean((2, 3, 4))))
 
 
+def test_asking_for_a_size_makes_no_path():
+    """`x.shape` of a unit's value is no reader that would end the unit, or join two branches."""
+
+    class Sized(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.conv = nn.Conv3d(3, 8, 1), nn.Conv3d(8, 8, 3, padding=1)
+            self.norm, self.fc = nn.BatchNorm3d(8), nn.Linear(8, CLASSES)
+
+        def forward(self, x):
+            x = self.stem(x)
+            y = self.conv(x)
+            size = y.shape[2:]
+            x = nn.functional.adaptive_avg_pool3d(x, size) + torch.relu(self.norm(y))
+            return self.fc(x.mean((2, 3, 4)).view(x.size(0), -1))
+
+    structure = find_structure(Sized(), (3, 3, 4, 4))
+    assert list(structure.branches) == ["conv"]
+    assert structure.units["conv"].node == "relu"
+
+
 def test_channels_behind_an_activation_of_several_slopes_are_followed():
     network = Branch(
         nn.Conv3d(8, 8, 1), nn.BatchNorm3d(8), nn.ReLU(), nn.PReLU(8), nn.Conv3d(8, 8, 1)

@@ -1,0 +1,184 @@
+"""The controller: what it decides, what spread gates mean, and that it is small."""
+
+import pytest
+import torch
+from torch import nn
+
+from dance_lib import Dance, PlanError, PruningPlan, create_model
+from dance_lib.aap import AXES, Controller
+from dance_lib.aap.plan import spread
+from dance_lib.models import find_structure
+from tests.networks import CLIP, FAMILIES, TwoBlocks, randomise
+
+
+def opinionated(net, seed=0, bias=0.0):
+    """Random heads, so that about half of all gates close."""
+    torch.manual_seed(seed)
+    for head in net.controller.logit_heads():
+        nn.init.normal_(head.weight, std=3.0)
+        nn.init.constant_(head.bias, bias)
+    return net.eval()
+
+
+def clips(n, shape=CLIP):
+    return torch.rand(n, *shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_gates_start_open(family):
+    """All of them, but for the prior; with it, most, and more where more moves."""
+    net = Dance(randomise(FAMILIES[family]()), CLIP).eval()
+    with torch.no_grad():
+        statistics = net.statistics(net.stem(clips(3)))
+        logits = net.controller(statistics)
+        rates = [(z > 0).float().mean() for z in (*logits.frames.values(), *logits.tiles.values())]
+        assert sum(rates) / len(rates) > 0.75
+        for name, parameter in net.controller.named_parameters():
+            if name.endswith("prior"):
+                parameter.zero_()
+        plan = net.controller.plan(statistics)
+    assert all(getattr(plan, axis)[u].all() for axis in AXES for u in plan.units)
+
+
+@pytest.mark.parametrize("family", ["r2plus1d", "s3d", "csn", "x3d", "pre-activation"])
+@pytest.mark.parametrize("bias", [0.0, -2.0])
+def test_spread_gates_equal_the_plan(family, bias):
+    """Training's masks and evaluation's plan keep the same values, dropped branches included."""
+    net = opinionated(Dance(randomise(FAMILIES[family]()), CLIP), bias=bias)
+    with torch.no_grad():
+        stem_output = net.stem(clips(4))
+        masks, plan = net.decide(stem_output), net.plan(clips(4))
+    plan.check(net.structure)
+    kept = 0
+    for unit in plan.units:
+        # A dropped branch is False on every axis of the plan; its gates' product is zero as well.
+        assert torch.equal(masks.mask(unit), plan.mask(unit).float())
+        kept += plan.mask(unit).float().mean().item() / len(plan.units)
+    assert 0.0 < kept < 0.9
+
+
+@pytest.mark.parametrize("family", ["s3d", "c3d"])
+def test_rule_7_plain_networks_keep_best_frame_tile_and_group(family):
+    """With all logits negative, exactly the largest of each set is kept."""
+    net = opinionated(Dance(randomise(FAMILIES[family]()), CLIP), bias=-1e4)
+    with torch.no_grad():
+        statistics = net.statistics(net.stem(clips(3)))
+        logits, gates = net.controller(statistics), net.controller.gates(statistics)
+    for before, after in zip(
+        (logits.frames, logits.tiles, logits.channels), (gates.frames, gates.tiles, gates.channels),
+        strict=True,
+    ):  # fmt: skip
+        for name, z in before.items():
+            best = z.flatten(1).argmax(1)
+            assert after[name].flatten(1).nonzero().tolist() == [[n, b] for n, b in enumerate(best)]
+
+
+def test_rule_7_residual_networks_drop_branches_but_no_unit_loses_all_groups():
+    net = opinionated(Dance(randomise(FAMILIES["r3d"]()), CLIP), bias=-1e4)
+    with torch.no_grad():
+        gates = net.controller.gates(net.statistics(net.stem(clips(3))))
+    assert not any(g.any() for g in (*gates.frames.values(), *gates.tiles.values()))
+    assert all((g.sum(1) == 1).all() for g in gates.channels.values())
+    plan = net.plan(clips(3))
+    assert not any(getattr(plan, axis)[u].any() for axis in AXES for u in plan.units)
+
+
+@pytest.mark.parametrize("axes", [("frames",), ("channels",), ("features", "frames")])
+def test_axes_that_are_not_pruned_stay_open(axes):
+    net = opinionated(Dance(randomise(FAMILIES["r2plus1d"]()), CLIP, axes=axes), bias=-1.0)
+    assert net.controller.axes == tuple(a for a in AXES if a in axes)
+    masks = net.decide(net.stem(clips(2)))
+    for axis in AXES:
+        closed = any((m == 0).any() for m in getattr(masks, axis).values())
+        assert closed == (axis in axes)
+
+
+@pytest.mark.parametrize("axes", [(), ("time",), ("frames", "tiles")])
+def test_unknown_axes(axes):
+    structure = find_structure(TwoBlocks(), TwoBlocks.clip)
+    with pytest.raises(PlanError, match="axes must be some of frames, channels, features, not"):
+        Controller(structure, axes)
+
+
+def test_spread_carries_gradients_from_every_unit_to_the_decision():
+    """A frame gate is read by all units of its branch, at each of their own resolutions."""
+    structure = find_structure(FAMILIES["r2plus1d"](), CLIP)
+    branch = structure.branches["layer2.0"]
+    frames = {b.name: torch.ones(1, b.size[0]) for b in structure.branches.values()}
+    tiles = {b.name: torch.ones(1, *b.grid) for b in structure.branches.values()}
+    channels = {u: torch.ones(1, structure.groups(u)) for u in structure.channel_owners}
+    for entries in (frames, tiles):
+        entries[branch.name].requires_grad_()
+    channels[branch.units[0]].requires_grad_()
+    masks = spread(structure, frames=frames, tiles=tiles, channels=channels)
+    sum(m.sum() for axis in AXES for m in getattr(masks, axis).values()).backward()
+    maps = [structure.units[u].out_shape for u in branch.units]
+    assert frames[branch.name].grad.sum() == sum(T for _, T, _, _ in maps)
+    assert tiles[branch.name].grad.sum() == sum(H * W for _, _, H, W in maps)
+    # Groups of 8, the last one smaller.
+    C = maps[0][0]
+    expected = [float(min(8, C - i)) for i in range(0, C, 8)]
+    assert channels[branch.units[0]].grad[0].tolist() == expected
+
+
+def test_noise_explores_only_where_it_is_asked_for():
+    net = opinionated(Dance(randomise(FAMILIES["narrow"]()), CLIP))
+    stem_output = net.stem(clips(4)).detach()
+
+    def gates(**kw):
+        torch.manual_seed(kw.pop("seed"))
+        return torch.cat([m.flatten() for m in net.decide(stem_output, **kw).frames.values()])
+
+    assert torch.equal(gates(seed=0), gates(seed=1))
+    assert not torch.equal(gates(seed=0, noise=5.0), gates(seed=1, noise=5.0))
+    assert torch.equal(gates(seed=0), gates(seed=0, temperature=0.1))  # τ is the gradient's alone
+
+
+def test_one_clip_alone_can_be_trained_on():
+    """The last batch of an epoch may hold one clip, whose statistics have no variance."""
+    net = Dance(randomise(FAMILIES["r3d"]()), CLIP).train()
+    net(clips(1)).sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in net.controller.parameters())
+
+
+def test_plan_leaves_modes_and_statistics_as_they_were():
+    """Called in the middle of training, with a frozen part, it changes nothing."""
+    net = Dance(randomise(FAMILIES["narrow"]()), CLIP)
+    net.eval()
+    net.controller.train()
+    modes = [m.training for m in net.modules()]
+    state = {n: t.clone() for n, t in net.state_dict().items()}
+    plan = net.plan(clips(2))
+    assert [m.training for m in net.modules()] == modes
+    assert all(torch.equal(t, state[n]) for n, t in net.state_dict().items())
+    net.train()
+    assert all(torch.equal(a, b) for a, b in zip(plan.frames.values(),
+               net.plan(clips(2)).frames.values(), strict=True))  # fmt: skip
+
+
+def test_it_costs_at_most_a_thousandth_of_the_default_network():
+    """DESIGN §7: at most 0.1 % of the backbone's MACs on r2plus1d_narrow."""
+    shape = (3, 16, 56, 56)
+    net = Dance(create_model("r2plus1d_narrow", 10, shape), shape)
+    assert 0 < net.controller.macs <= 0.001 * net.structure.dense_macs
+
+
+def test_random_plans_pass_through_the_same_spread():
+    """`from_decisions` on boolean gates and `spread` on float ones agree."""
+    structure = find_structure(FAMILIES["x3d"](), CLIP)
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*size):
+        gates = (torch.rand(2, *size, generator=generator) < 0.5).float()
+        gates.flatten(1)[:, 0] = 1.0
+        return gates
+
+    decisions = {
+        "frames": {b.name: draw(b.size[0]) for b in structure.branches.values()},
+        "tiles": {b.name: draw(*b.grid) for b in structure.branches.values()},
+        "channels": {u: draw(structure.groups(u)) for u in structure.channel_owners},
+    }
+    plan, masks = PruningPlan.from_decisions(structure, **decisions), spread(structure, **decisions)
+    for axis in AXES:
+        for unit in structure.units:
+            assert torch.equal(getattr(plan, axis)[unit].float(), getattr(masks, axis)[unit])

@@ -1,0 +1,84 @@
+"""Statistics of the stem's output, by loops over numpy arrays."""
+
+import numpy as np
+import pytest
+import torch
+
+from dance_lib.aap import stem_statistics
+
+
+@pytest.fixture
+def maps():
+    values = torch.randn(2, 3, 4, 6, 8, generator=torch.Generator().manual_seed(0)).double()
+    return values.clamp(min=0)  # zeros, as behind a ReLU
+
+
+def motion(x):
+    """|F(t + 1) − F(t)| of (C, T, ...)."""
+    return np.abs(x[:, 1:] - x[:, :-1])
+
+
+def test_per_channel(maps):
+    """Mean, standard deviation, share of zeros, motion."""
+    found = stem_statistics(maps).channels.numpy()
+    assert found.shape == (2, 4, 3)
+    for n in range(2):
+        for c in range(3):
+            x = maps[n, c : c + 1].numpy()
+            expected = [x.mean(), x.std(), (x == 0).mean(), motion(x).mean()]
+            np.testing.assert_allclose(found[n, :, c], expected, rtol=1e-9)
+
+
+def test_per_frame(maps):
+    """Mean, standard deviation, motion against the frame before, the most of it in any tile."""
+    found = stem_statistics(maps[..., :6], grid=3).frames.numpy()
+    assert found.shape == (2, 4, 4)
+    for n in range(2):
+        x = maps[n, ..., :6].numpy()
+        for t in range(4):
+            moved = motion(x)[:, t - 1].mean(0) if t else np.zeros((6, 6))
+            tiles = [moved[h : h + 2, w : w + 2].mean() for h in (0, 2, 4) for w in (0, 2, 4)]
+            expected = [x[:, t].mean(), x[:, t].std(), moved.mean(), max(tiles)]
+            np.testing.assert_allclose(found[n, :, t], expected, rtol=1e-9)
+
+
+def test_per_tile(maps):
+    """Mean, motion, the most motion at any time; 3 × 3 tiles of 2 × 2."""
+    found = stem_statistics(maps[..., :6], grid=3).tiles.numpy()
+    assert found.shape == (2, 3, 3, 3)
+    for n in range(2):
+        for g, k in np.ndindex(3, 3):
+            x = maps[n, :, :, 2 * g : 2 * g + 2, 2 * k : 2 * k + 2].numpy()
+            by_time = motion(x).mean((0, 2, 3))
+            expected = [x.mean(), by_time.mean(), by_time.max()]
+            np.testing.assert_allclose(found[n, :, g, k], expected, rtol=1e-9)
+
+
+def test_small_maps_have_a_tile_a_position(maps):
+    small = maps[:, :, :, :2, :3]
+    tiles = stem_statistics(small).tiles
+    assert tiles.shape[2:] == (2, 3)
+    np.testing.assert_allclose(tiles[:, 0].numpy(), small.numpy().mean((1, 2)), rtol=1e-9)
+
+
+def test_one_frame_does_not_move(maps):
+    statistics = stem_statistics(maps[:, :, :1])
+    assert statistics.frames.shape[2] == 1
+    assert not statistics.channels[:, 3].any()
+    assert not statistics.frames[:, 2:].any()
+    assert not statistics.tiles[:, 1:].any()
+
+
+def test_a_constant_channel_has_no_deviation():
+    maps = torch.full((1, 2, 3, 4, 4), 0.7)
+    assert stem_statistics(maps).channels[:, 1].max() < 1e-3
+
+
+def test_gradients_stay_finite_where_a_channel_is_dead():
+    """The derivative of a standard deviation at zero must not be NaN."""
+    maps = torch.rand(2, 3, 4, 6, 6)
+    maps[:, 1] = 0.0
+    maps.requires_grad_()
+    s = stem_statistics(maps)
+    (s.channels.sum() + s.frames.sum() + s.tiles.sum()).backward()
+    assert torch.isfinite(maps.grad).all()

@@ -1,0 +1,39 @@
+"""Training small networks: one thread each, and what every optimiser did."""
+
+import pytest
+import torch
+
+from tests.train.small import make_clips, make_net
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Small tensors: more threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def net():
+    return make_net()
+
+
+@pytest.fixture(scope="session")
+def clips():
+    return make_clips()
+
+
+@pytest.fixture
+def rates_used(monkeypatch):
+    """The learning rates of every optimiser step, a list of one a group of parameters."""
+    used = []
+    step = torch.optim.AdamW.step
+
+    def recorded(self, *args, **kwargs):
+        used.append([group["lr"] for group in self.param_groups])
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", recorded)
+    return used
