@@ -6,6 +6,7 @@ about a frame means the same in every branch and no single branch holds most of 
 
 from collections import OrderedDict
 
+import torch
 from torch import nn
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 
@@ -61,4 +62,18 @@ def r2plus1d_narrow(
     for module in network.modules():  # torchvision's own start for its video networks
         if isinstance(module, nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    _start_from_motion(network.get_submodule("stem.3"))
     return network
+
+
+def _start_from_motion(temporal: nn.Module) -> None:
+    """Let every other kernel of a (3, 1, 1) convolution start as a difference over time.
+
+    What stands still cancels in it. A network this small otherwise spends most of a short training
+    on finding out that change over time matters.
+    """
+    assert isinstance(temporal, nn.Conv3d)
+    with torch.no_grad():
+        differences = temporal.weight[::2]  # (C / 2, C_in, 3, 1, 1)
+        differences[:, :, 1] = 0
+        differences[:, :, 0] = -differences[:, :, 2]
