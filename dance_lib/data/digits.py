@@ -61,7 +61,7 @@ class DigitsSettings(BaseModel):
     actor_size: Range = (1 / 6, 1 / 4)  # height of the upright digit, half-way through
     action_frames: tuple[int, int] = (4, 12)
     travel: Range = (0.3, 0.5)
-    turn_degrees: Range = (90, 180)
+    turn_degrees: Range = (120, 220)
     growth: Range = (1.8, 2.6)  # largest size over smallest
 
     # what hides it

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dance_lib.aap.plan import PruningPlan
 from dance_lib.data.clips import ClipSet, batches
+from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Masked
 from dance_lib.meter.cost import mac_ratios
 from dance_lib.network import Dance
@@ -51,7 +52,16 @@ def predict(
     Args:
         plan: "controller" for its own plans, "dense" for none, or one plan for all clips in the
             order of their rows (shuffled, static, random: whatever is to be compared).
+
+    Raises:
+        DanceError: another word, or a plan that does not fit the network or the number of clips.
     """
+    if isinstance(plan, PruningPlan):
+        plan.check(net.structure)
+        if len(plan) != len(clips):
+            raise DanceError(f"the plan is for {len(plan)} clips, the set has {len(clips)}")
+    elif plan not in ("controller", "dense"):
+        raise DanceError(f"plan {plan!r} is none of 'controller', 'dense' and a PruningPlan")
     net.eval()
     logits, targets, plans = [], [], []
     for batch, target, rows in batches(clips, batch_size):

@@ -1,5 +1,6 @@
 """One training loop for every stage: epochs of batches, one loss, exact resumption."""
 
+import hashlib
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -72,6 +73,7 @@ def fit(
     weight_decay: float = 0.0,
     augment: Augment | None = None,
     prepare: Callable[[], object] = lambda: None,
+    settings: object = None,
     resume: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Train by AdamW; every epoch depends on its number and the seed alone.
@@ -80,12 +82,14 @@ def fit(
         loss: scalar loss of a step; it may add metrics to the step.
         stage: name in progress bar, history and errors.
         prepare: sets modes before each epoch (what trains, what is frozen).
+        settings: what else the loss depends on; its `repr` tells it from other settings.
         resume: path that names the run; beside it, weights and optimiser of every stage are kept
             after each epoch. Training goes on from there, with the same result as if it had never
-            stopped, unless stage, data or numbers have changed. `forget` removes them.
+            stopped, unless stage, data, numbers, settings or the weights it starts from have
+            changed. `forget` removes them.
 
     Returns:
-        A row an epoch: stage, epoch, loss, seconds, and the mean of every metric.
+        A row an epoch: stage, epoch, loss, seconds, and every metric's mean over its steps.
 
     Raises:
         TrainingError: the loss is NaN or infinite.
@@ -95,8 +99,11 @@ def fit(
     )
     history: list[dict[str, Any]] = []
     peaks = [r.peak for r in rates]
-    mark = repr((stage, epochs, batch_size, seed, peaks, weight_decay, clips.hash, len(clips)))
+    mark = ""
     kept = None if resume is None else resume.with_name(f"{resume.name}.{stage.replace(' ', '-')}")
+    if kept is not None:
+        numbers = (stage, epochs, batch_size, seed, peaks, weight_decay, clips.hash, len(clips))
+        mark = repr((numbers, settings, _digest(net)))
     if kept is not None and kept.is_file():
         state = torch.load(kept, weights_only=True)
         if state["mark"] == mark:
@@ -112,7 +119,7 @@ def fit(
             prepare()
             epoch_seed = seed * 100_003 + epoch
             torch.manual_seed(epoch_seed)  # gate noise and dropout
-            sums: dict[str, float] = {}
+            seen: dict[str, list[float]] = {}
             epoch_batches = batches(clips, batch_size, shuffle_seed=epoch_seed, augment=augment)
             for i, batch in enumerate(epoch_batches):
                 progress = (epoch * steps + i) / (epochs * steps)
@@ -126,12 +133,13 @@ def fit(
                 optimizer.step()
                 step.metrics["loss"] = value.item()
                 for name, metric in step.metrics.items():
-                    sums[name] = sums.get(name, 0.0) + metric / steps
+                    seen.setdefault(name, []).append(metric)
                 bar.update()
+            means = {name: sum(values) / len(values) for name, values in seen.items()}
             history.append(
-                {"stage": stage, "epoch": epoch, "seconds": perf_counter() - start, **sums}
+                {"stage": stage, "epoch": epoch, "seconds": perf_counter() - start, **means}
             )
-            bar.set_postfix({k: f"{v:.3f}" for k, v in sums.items()}, refresh=False)
+            bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
             if kept is not None:
                 unfinished = kept.with_name(f".{kept.name}.{os.getpid()}")
                 state = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
@@ -142,8 +150,19 @@ def fit(
 
 def forget(resume: Path) -> None:
     """Remove what the stages of a finished run kept to go on from."""
-    for kept in resume.parent.glob(f"{resume.name}.*"):
-        kept.unlink()
+    for pattern in (f"{resume.name}.*", f".{resume.name}.*"):  # the latter by who was killed
+        for kept in resume.parent.glob(pattern):
+            kept.unlink()
+
+
+def _digest(net: Dance) -> str:
+    """Hex digits that tell these weights and buffers from any others."""
+    digest = hashlib.sha256()
+    for name, tensor in net.state_dict().items():
+        values = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {tuple(values.shape)} {values.dtype}".encode())
+        digest.update(values.flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _check_finite(loss: Tensor, net: Dance, step: Step, where: str) -> None:

@@ -18,20 +18,20 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_size: int = Field(32, ge=1)
-    dense_epochs: int = Field(7, ge=0)
+    dense_epochs: int = Field(6, ge=0)
     ava_epochs: int = Field(1, ge=0)
     controller_epochs: int = Field(1, ge=0)
     joint_epochs: int = Field(5, ge=0)
 
     lr: float = Field(3e-3, gt=0)  # peak of the dense stage, one cycle
-    retrain_lr: float = Field(1.5e-3, gt=0)  # falls by a cosine over all retraining
+    retrain_lr: float = Field(2e-3, gt=0)  # falls by a cosine over all retraining
     controller_lr: float = Field(1e-2, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     label_smoothing: float = Field(0.05, ge=0, lt=1)
 
     augment: bool = False  # shift and brightness; off for the built-in set, which is drawn anew
 
-    distill: float = Field(0.5, ge=0)  # weight of the dense network's soft labels
+    distill: float = Field(0.3, ge=0)  # weight of the dense network's soft labels
     distill_temperature: float = Field(2.0, gt=0)
     ava_weight: float = Field(0.1, ge=0)
 

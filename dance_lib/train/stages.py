@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
-from dance_lib.ava import AVALoss, Variant
+from dance_lib.ava import MIN_CLIPS, AVALoss, Variant
 from dance_lib.data.clips import ClipSet, batches
+from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Masked, Recorded
 from dance_lib.meter.cost import mac_ratios
 from dance_lib.network import Dance
@@ -35,6 +36,7 @@ def train_dense(
         seed=seed,
         weight_decay=recipe.weight_decay,
         augment=recipe.make_augmentation(),
+        settings=recipe,
         prepare=net.train,
         resume=resume,
     )
@@ -58,12 +60,18 @@ def train_ava(
             dense reference, otherwise the arm without AVA.
         teacher: (rows of clips, classes), logits of the dense network.
         epochs: `recipe.ava_epochs` if None.
+
+    Raises:
+        DanceError: unknown variant, or batches too small for `interaction`.
     """
     epochs = recipe.ava_epochs if epochs is None else epochs
     ava = AVALoss(net.structure, variant)
+    least = MIN_CLIPS if variant == "interaction" else 1
+    if min(recipe.batch_size, len(clips)) < least:
+        raise DanceError(f"AVA {variant!r} needs batches of at least {least} clips")
 
     def loss(step: Step) -> Tensor:
-        if variant == "none":
+        if variant == "none" or len(step.clips) < least:  # the rest of an epoch may be too small
             return _dense_loss(net, recipe, teacher, step)
         outputs: dict[str, Tensor] = {}
         logits = net.body(net.stem(step.clips), Recorded(outputs.__setitem__))
@@ -83,6 +91,7 @@ def train_ava(
         seed=seed + 1,
         weight_decay=recipe.weight_decay,
         augment=recipe.make_augmentation(),
+        settings=recipe,
         prepare=net.train,
         resume=resume,
     )
@@ -103,7 +112,9 @@ def train_controller(
         net.eval()
         net.controller.train()
 
-    net.backbone.requires_grad_(False)
+    trained = [p for p in net.backbone.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
     try:
         return _train_gates(
             net,
@@ -119,7 +130,8 @@ def train_controller(
             resume=resume,
         )
     finally:
-        net.backbone.requires_grad_(True)
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 def train_joint(
@@ -197,6 +209,7 @@ def _train_gates(
         batch_size=recipe.batch_size,
         weight_decay=recipe.weight_decay,
         augment=recipe.make_augmentation(),
+        settings=recipe,
         **rest,
     )
 
@@ -250,10 +263,14 @@ def calibrate(net: Dance, clips: ClipSet, recipe: Recipe, tolerance: float = 0.0
         return torch.cat(ratios).mean().item()
 
     low, high = -8.0, 8.0
+    missed_by: dict[float, float] = {}
     for _ in range(30):
         middle = (low + high) / 2
         ratio = mean_ratio(middle)
-        if abs(ratio - recipe.budget) < tolerance:
+        missed_by[middle] = abs(ratio - recipe.budget)
+        if missed_by[middle] < tolerance:
             break
         low, high = (low, middle) if ratio > recipe.budget else (middle, high)
-    return middle
+    best = min(missed_by, key=missed_by.__getitem__)  # R has steps: the last may not be the nearest
+    mean_ratio(best)
+    return best
