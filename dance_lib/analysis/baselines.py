@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from dance_lib.analysis.intervals import mean_interval
+from dance_lib.analysis.intervals import clip_interval
 from dance_lib.analysis.setup import build_network
 from dance_lib.data import ClipSet, shuffled_frames, single_frame, size_only_predictions
 from dance_lib.errors import DanceError
@@ -43,10 +44,12 @@ def run_baselines(
     rows = []
     for name in names:
         if name == "size_only":
-            right = size_only_predictions(train, test, seed=seed) == test.table["target"]
+            tested = test.table
+            right = size_only_predictions(train, test, seed=seed) == tested["target"].to_numpy()
         else:
-            right = _trained(_clips(name, train, test, background), model, recipe, seed)
-        interval = mean_interval(pd.Series(right))
+            sets = _clips(name, train, test, background)
+            tested, right = sets[1].table, _trained(sets, model, recipe, seed)
+        interval = clip_interval(tested.assign(correct=right))  # draws whole groups
         rows.append(
             {"baseline": name, "accuracy": interval.mean, "low": interval.low,
              "high": interval.high, "clips": interval.clips}
@@ -66,9 +69,9 @@ def _clips(
     return control(train, seed=0), control(test, seed=1)
 
 
-def _trained(clips: tuple[ClipSet, ClipSet], model: str, recipe: Recipe, seed: int) -> pd.Series:
+def _trained(clips: tuple[ClipSet, ClipSet], model: str, recipe: Recipe, seed: int) -> np.ndarray:
     train, test = clips
     whole = recipe.dense_epochs + recipe.retrain_epochs
     net = build_network(model, train, seed)
     train_dense(net, train, recipe.model_copy(update={"dense_epochs": whole}), seed=seed)
-    return pd.Series(predict(net, test, "dense").correct.numpy())
+    return predict(net, test, "dense").correct.numpy()

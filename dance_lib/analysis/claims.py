@@ -5,20 +5,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import model_validator
 
 from dance_lib.analysis.intervals import Interval, clip_interval, mean_interval, paired_difference
 from dance_lib.errors import DanceError
+from dance_lib.study.schema import Strict, read_yaml
 
 Tables = Mapping[str, pd.DataFrame]
 Verdict = Literal["reproduced", "partly", "not reproduced", "not tested"]
-
-
-class Strict(BaseModel):
-    """Refuses fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Criterion(Strict):
@@ -27,6 +21,12 @@ class Criterion(Strict):
     measure: str
     at_least: float | None = None
     at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "Criterion":
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("a test needs at_least or at_most: without a bound anything passes")
+        return self
 
 
 class Claim(Strict):
@@ -59,9 +59,9 @@ def load_claims(path: Path) -> ClaimFile:
         DanceError: the file is missing or says something this study can't test.
     """
     try:
-        claims = ClaimFile.model_validate(yaml.safe_load(path.read_text()))
-    except (OSError, yaml.YAMLError, ValidationError) as error:
-        raise DanceError(f"{path}: {str(error).splitlines()[0]}") from error
+        claims = read_yaml(path, ClaimFile)
+    except OSError as error:
+        raise DanceError(f"{path}: {error.strerror}") from error
     for claim in claims.claims:
         if claim.test is not None and claim.test.measure not in MEASURES:
             raise DanceError(
@@ -81,6 +81,7 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
     rows = []
     for claim in claims.claims:
         interval = MEASURES[claim.test.measure](tables) if claim.test else None
+        decided = verdict(claim.test, interval)
         rows.append(
             {
                 "id": claim.id,
@@ -91,9 +92,9 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
                 "estimate": interval.mean if interval else float("nan"),
                 "high": interval.high if interval else float("nan"),
                 "bound": _bound(claim.test),
-                "verdict": verdict(claim.test, interval),
+                "verdict": decided,
                 "note": _note(claim, interval, seeds),
-                "kind": "measured" if interval else "not tested",
+                "kind": "not tested" if decided == "not tested" else "measured",
             }
         )
     return pd.DataFrame(rows)
@@ -162,7 +163,7 @@ def _difference(
 def accuracy_difference(tables: Tables) -> Interval | None:
     """Pruned (AVA, then AAP, own plans) − dense, in shares of clips."""
     ours = _pick(tables, "aap", ava=_amplified(tables), plans="controller")
-    return _difference(ours, _pick(tables, "dense", plans="dense"))
+    return _difference(ours, _pick(tables, "dense", arm="dense", plans="dense"))
 
 
 def shuffled_loss(tables: Tables) -> Interval | None:

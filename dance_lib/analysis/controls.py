@@ -24,22 +24,35 @@ def shuffled(plan: PruningPlan, seed: int = 0) -> PruningPlan:
 def majority(plan: PruningPlan, clips: int, structure: Structure) -> PruningPlan:
     """One static plan for all clips: what at least half of the given plans keep.
 
+    Where that leaves a unit no channel group, or a plain network no frame or tile, what is kept
+    most often stays; a residual branch without frames or tiles is dropped.
+
     Args:
         plan: plans of training clips.
         clips: for how many clips it is repeated.
-        structure: of the network; its grouped convolutions and dropped branches are respected.
+        structure: of the network.
     """
-    kept = {
-        axis: {u: e.float().mean(0, keepdim=True) >= 0.5 for u, e in getattr(plan, axis).items()}
+    rates = {
+        axis: {u: e.double().mean(0, keepdim=True) for u, e in getattr(plan, axis).items()}
         for axis in AXES
     }
+    kept = {axis: {u: r >= 0.5 for u, r in rates[axis].items()} for axis in AXES}
+
+    def keep_best(axis: str, unit: str) -> None:
+        if not kept[axis][unit].any():
+            kept[axis][unit] = rates[axis][unit] == rates[axis][unit].max()
+
     for branch in structure.branches.values():
         last = branch.units[-1]
-        for axis in ("frames", "features"):  # a plain network keeps its best
-            if not branch.droppable and not kept[axis][last].any():
+        for unit in branch.units:
+            keep_best("channels", unit)
+            if not branch.droppable:
+                keep_best("frames", unit)
+                keep_best("features", unit)
+        if not (kept["frames"][last].any() and kept["features"][last].any()):
+            for axis in AXES:
                 for unit in branch.units:
-                    rates = getattr(plan, axis)[unit].float().mean(0, keepdim=True)
-                    kept[axis][unit] = rates == rates.max()
+                    kept[axis][unit] = torch.zeros_like(kept[axis][unit])
     return PruningPlan(
         *({u: e.expand(clips, *e.shape[1:]) for u, e in kept[axis].items()} for axis in AXES)
     )

@@ -12,6 +12,7 @@ from dance_lib.data.clips import ClipSet
 from dance_lib.models.structure import Structure
 
 TRUTH = ("action_start", "action_end", "x0", "y0", "x1", "y1")
+COLUMNS = ["path", "branch", "axis", "recall", "precision", "kept", "share", "kind"]
 
 
 def has_truth(clips: ClipSet) -> bool:
@@ -25,8 +26,10 @@ def localisation(structure: Structure, clips: ClipSet, plan: PruningPlan) -> pd.
     Columns: recall (share of the action's positions that are kept), precision (share of kept
     positions that are the action's; empty where nothing is kept), kept (share of all positions)
     and share (of all positions that are the action's). A plan drawn at random with the same rates
-    has, on average, recall = kept and precision = share.
+    has, on average, recall = kept and precision = share. No rows for a set without such truth.
     """
+    if not has_truth(clips):
+        return pd.DataFrame(columns=COLUMNS)
     moving = clips.table["action_start"].notna().to_numpy()
     table = clips.table[moving]
     rows = []

@@ -96,4 +96,13 @@ def with_axes(net: Dance, axes: Sequence[str], seed: int) -> Dance:
     """The same backbone under a new controller that prunes these axes."""
     torch.manual_seed(seed)
     grid, group_size = net.grid, net.structure.group_size
-    return Dance(net.backbone, net.clip_shape, axes=axes, grid=grid, group_size=group_size)
+    mean, std = net.mean.flatten().tolist(), net.std.flatten().tolist()
+    return Dance(
+        net.backbone,
+        net.clip_shape,
+        axes=axes,
+        grid=grid,
+        group_size=group_size,
+        mean=mean,
+        std=std,
+    )

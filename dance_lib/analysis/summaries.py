@@ -298,12 +298,14 @@ def _largest_branch(branches: pd.DataFrame) -> float:
     parts = branches.assign(part=branches["mac_ratio"] * branches["dense_share"])
     keys = [name for name in ("path", "seed") if name in parts]
     wide = parts.pivot_table("part", keys, "branch")
+    if wide.sum(axis=1).nunique() < 2:  # R is the same for every clip
+        return float("nan")
     covariance = wide.cov().sum()
-    return float((covariance / covariance.sum()).max()) if covariance.sum() > 0 else float("nan")
+    return float((covariance / covariance.sum()).max())
 
 
 def _difficulty(own: pd.DataFrame) -> float:
-    if "difficulty" not in own or own["difficulty"].nunique() < 2:
+    if "difficulty" not in own or own["difficulty"].nunique() < 2 or own["mac_ratio"].nunique() < 2:
         return float("nan")
     rank = own["difficulty"].map({"easy": 0, "medium": 1, "hard": 2})
     return float(stats.spearmanr(rank, own["mac_ratio"]).statistic)

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def check_products(target: Path, products: Iterable[Path]) -> None:
 
 def _describe(error: PapermillExecutionError) -> str:
     place = f"cell In [{error.exec_count}] `{_first_line(error.source)}` failed"
-    return f"{place}: {error.ename}: {_first_line(error.evalue)}"
+    return f"{place}: {error.ename}: {textwrap.shorten(error.evalue, 400)}"
 
 
 def _last_cell(partial: Path) -> str:
@@ -104,6 +105,8 @@ def main() -> None:
         check_products(arguments.target, arguments.products)
     except NotebookError as failure:
         sys.exit(f"error: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)  # the batch says so
 
 
 if __name__ == "__main__":

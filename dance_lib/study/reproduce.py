@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 from dance_lib.errors import DanceError
 from dance_lib.study import batch, paths
+from dance_lib.study.alone import alone_in
 from dance_lib.study.graph import Job, plan
 from dance_lib.study.manifest import Manifest, load_manifest
 from dance_lib.study.parameters import parse_overrides
@@ -81,17 +82,19 @@ def reproduce(request: Request, say: Say = print) -> bool:
         "cores": request.cores,
     }
     run_folder = request.root / folder
-    with nullcontext() if request.dry_run else batch.alone_in(run_folder):
+    with nullcontext() if request.dry_run else alone_in(run_folder):
         if not request.dry_run:
             settings.write(run_folder)
         _run(request, run_folder, config, targets, progress)
-    return _conclude(request, folder, targets, progress, duration(monotonic() - begun), say)
+    report = next((job for job in targets if job.notebook == manifest.report), targets[-1])
+    return _conclude(request, folder, report, progress, duration(monotonic() - begun), say)
 
 
 def _targets(request: Request, manifest: Manifest, jobs: list[Job]) -> list[Job]:
-    """Return the jobs asked for, the report's last where that is all of them."""
-    asked = {name for name in request.only if manifest.entry(name)} or {*manifest.notebooks}
-    return [job for job in jobs if job.notebook in asked]
+    """Return the jobs of the notebooks asked for; raise DanceError for one that is unknown."""
+    for notebook in request.only:
+        manifest.entry(notebook)
+    return [job for job in jobs if not request.only or job.notebook in request.only]
 
 
 def _run(
@@ -131,7 +134,7 @@ def _announce(request: Request, to_run: list[Job], folder: Path, say: Say) -> No
 
 
 def _conclude(
-    request: Request, folder: Path, targets: list[Job], progress: Progress, took: str, say: Say
+    request: Request, folder: Path, report: Job, progress: Progress, took: str, say: Say
 ) -> bool:
     """Say how it went and what to open."""
     if progress.failed:
@@ -145,7 +148,7 @@ def _conclude(
     elif not request.dry_run:
         say(f"{_count(len(progress.to_run), 'job')} done in {took}")
     if not request.dry_run:
-        say(f"open {folder / targets[-1].executed}")
+        say(f"open {folder / report.executed}")
     return True
 
 

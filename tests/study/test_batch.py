@@ -163,3 +163,15 @@ def test_a_mistake_is_one_line_and_status_two(made, arguments, complaint):
     assert said.startswith(complaint)
     assert said.count("\n") == 1
     assert not made.run_folder.exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_batch_ends_its_jobs_and_says_how_to_go_on(made):
+    made.insert("01_make", "import time\n\ntime.sleep(600)")
+    batch = made.start("--only", "01_make")
+    wait_for(lambda: running_jobs(made.run_folder))
+    batch.terminate()
+    said, _ = batch.communicate(timeout=60)
+    assert batch.returncode == 2
+    assert said.endswith("error: interrupted; the same command goes on where it stopped\n")
+    assert not running_jobs(made.run_folder)

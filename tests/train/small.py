@@ -14,9 +14,7 @@ from tests.networks import CLASSES, TwoBlocks
 CLIPS, BATCH = 40, 16
 STEPS = 3  # 16 + 16 + 8 clips an epoch
 # Four epochs of retraining: AVA in the first quarter, the controller in the next, then both.
-RECIPE = Recipe(
-    batch_size=BATCH, dense_epochs=2, ava_epochs=1, controller_epochs=1, joint_epochs=2
-)
+RECIPE = Recipe(batch_size=BATCH, dense_epochs=2, ava_epochs=1, controller_epochs=1, joint_epochs=2)
 
 
 def make_net(seed: int = 0, **options) -> Dance:

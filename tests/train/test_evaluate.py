@@ -108,7 +108,7 @@ def test_a_plan_of_another_network_is_refused(net, clips):
 
 
 def test_an_unknown_word_for_a_plan_is_refused(net, clips):
-    with pytest.raises(DanceError, match="'densee'.*controller.*dense"):
+    with pytest.raises(DanceError, match=r"'densee'.*controller.*dense"):
         predict(net, clips, "densee")
 
 

@@ -22,7 +22,7 @@ from tests.train.small import (
 )
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for whatever ends a run before its time."""
 
 
@@ -33,7 +33,7 @@ def run(net, clips, *, calls=None, kill_at=None, peak=1e-2, **options):
     def loss(step):
         calls.append(step)
         if len(calls) == kill_at:
-            raise Killed
+            raise KilledError
         logits = net.dense(step.clips)
         step.metrics["right"] = (logits.argmax(1) == step.targets).float().mean().item()
         noise = torch.rand(len(logits), 1)  # as gates and dropout draw it
@@ -145,7 +145,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(clips, kept, kill_at):
     whole = make_net()
     history = run(whole, clips)
     calls = []
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(make_net(), clips, calls=calls, kill_at=kill_at, resume=kept)
     torch.manual_seed(123)  # whatever the new process drew before
     net, calls = make_net(), []
@@ -167,7 +167,7 @@ def test_a_finished_stage_is_not_repeated(clips, kept):
 
 
 def test_killed_in_the_first_epoch_nothing_is_kept(clips, kept):
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(make_net(), clips, kill_at=STEPS, resume=kept)
     assert list(kept.parent.iterdir()) == []
 
@@ -280,8 +280,8 @@ def test_nan_pixels_are_named(net, clips, training):
 
 def test_a_nan_loss_changes_no_weight_and_is_not_kept(net, clips, kept):
     before = state(net)
+    rates = [Rate(list(net.backbone.parameters()), 1e-3, cosine)]
     with pytest.raises(TrainingError):
-        rates = [Rate(list(net.backbone.parameters()), 1e-3, cosine)]
         fit(net, clips, lambda s: net.dense(s.clips).sum() * float("nan"), rates, stage="x",
             epochs=1, batch_size=BATCH, seed=0, resume=kept)  # fmt: skip
     weights = {name for name, _ in net.named_parameters()}
@@ -291,7 +291,7 @@ def test_a_nan_loss_changes_no_weight_and_is_not_kept(net, clips, kept):
 
 def test_the_bar_counts_finished_epochs_as_done(clips, kept, monkeypatch):
     """A resumed run's bar starts where the last one stopped."""
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(make_net(), clips, kill_at=STEPS + 1, resume=kept)
     made = []
     bar = loop.tqdm

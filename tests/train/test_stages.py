@@ -346,6 +346,7 @@ def test_norm_statistics_are_recomputed_without_noise(net, clips, teacher, monke
     found = {name: (m.running_mean.clone(), m.running_var.clone()) for name, m in norms.items()}
     taken = {name: [] for name in norms}
     for name, module in norms.items():
+
         def hook(module, inputs, name=name):
             values = inputs[0].detach().double().transpose(0, 1).flatten(1).numpy()
             taken[name].append((values.mean(1), values.var(1, ddof=1)))
@@ -395,7 +396,9 @@ def test_a_killed_joint_stage_goes_on_as_if_it_had_not_been(clips, teacher, tmp_
 
 
 @pytest.mark.parametrize(
-    "other", [{"budget": 0.6}, {"gate_noise": 0.1}, {"distill": 0.1}, {"slack": (0.1, 0.1)}], ids=str
+    "other",
+    [{"budget": 0.6}, {"gate_noise": 0.1}, {"distill": 0.1}, {"slack": (0.1, 0.1)}],
+    ids=str,
 )
 def test_a_stage_of_another_recipe_starts_anew(clips, teacher, tmp_path, other):
     recipe = RECIPE.model_copy(update=other)

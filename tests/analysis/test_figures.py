@@ -1,0 +1,120 @@
+"""Every figure is drawn from tables as the notebooks have them; a warning is an error."""
+
+import io
+
+import matplotlib.pyplot as plt
+import pytest
+
+from dance_lib.analysis import figures, summaries
+from tests.analysis import made
+
+
+@pytest.fixture(autouse=True)
+def _style():
+    with plt.rc_context():
+        figures.set_style()
+        yield
+
+
+def drawn(figure):
+    """Draw it, since much only happens then."""
+    file = io.BytesIO()
+    figure.savefig(file, dpi=40, bbox_inches="tight")
+    assert file.tell() > 1000
+    return figure
+
+
+def heights(axes):
+    return [[round(bar.get_height(), 6) for bar in group] for group in axes.containers
+            if hasattr(group, "patches")]  # fmt: skip
+
+
+def labels(figure):
+    """Entries of all legends, of the axes and of the figure."""
+    legends = [*figure.legends, *(a.get_legend() for a in figure.axes if a.get_legend())]
+    return [text.get_text() for legend in legends for text in legend.get_texts()]
+
+
+def test_accuracy_against_macs():
+    table = summaries.accuracy_table(made.dense(), made.amplified(), made.aap(), made.units(), 0.5)
+    figure = drawn(figures.accuracy_against_macs(table, clips=10))
+    finished = [name for name in table["name"] if "unfinished" not in name]
+    assert labels(figure) == finished
+    (axes,) = figure.axes
+    marks = {c.get_label(): c.lines[0].get_xydata().tolist()[0] for c in axes.containers}
+    assert marks["dense"] == [1.0, 100.0]
+    assert marks["AVA cv + AAP"] == pytest.approx([0.5, 90.0])
+    assert axes.get_title() == "10 test clips"
+
+
+@pytest.mark.parametrize("measure", ["cv", "interaction"])
+def test_variability_by_unit(measure):
+    named = summaries.name_stages(made.variability())
+    figure = drawn(figures.variability_by_unit(named, measure, "how much", 270))
+    (axes,) = figure.axes
+    assert set(labels(figure)) == set(named["arm"])
+    assert axes.get_ylabel() == "how much"
+    assert [t.get_text() for t in axes.get_xticklabels()] == list(made.UNITS)
+    curves = [line.get_ydata().tolist() for line in axes.lines if len(line.get_ydata()) == 4]
+    assert sorted(curves) == [[1, 2, 3, 4], [1, 2, 3, 4], [2, 4, 6, 8]]
+
+
+def test_magnitude_distributions():
+    named = summaries.name_stages(made.magnitudes())
+    shown = [made.UNITS[0], made.UNITS[2]]
+    figure = drawn(figures.magnitude_distributions(named, shown))
+    assert [axes.get_title() for axes in figure.axes] == shown
+    assert set(labels(figure)) == set(named["arm"])
+    for line in figure.axes[0].lines:
+        assert line.get_xydata().tolist() == [[-1.5, 0.2], [-0.5, 0.5], [0.5, 0.3]]
+
+
+def test_keep_rates():
+    units = made.units()
+    figure = drawn(figures.keep_rates(units[units["ava"] == "none"], 10))
+    top, bottom = figure.axes
+    assert heights(top) == [[50.0] * 4, [75.0] * 4, [100.0] * 4]
+    assert heights(bottom) == [[20.0] * 4, [10.0] * 4]  # dense share, and its ideal half
+    assert [t.get_text() for t in bottom.get_xticklabels()] == list(made.UNITS)
+
+
+def test_ratio_distribution():
+    clips = made.aap()
+    own = summaries.name_arms(clips[clips["plans"] == "controller"])
+    figure = drawn(figures.ratio_distribution(own, 0.5))
+    (axes,) = figure.axes
+    assert labels(figure) == ["AAP", "AVA cv + AAP"]
+    assert any(set(line.get_xdata()) == {0.5} for line in axes.lines)  # the budget
+    assert axes.get_title() == "10 test clips"
+
+
+def test_plans_compared():
+    figure = drawn(figures.plans_compared(summaries.plans_table(made.aap())))
+    assert heights(figure.axes[0]) == [[80, 90], [60, 40], [70, 60], [50, 30]]
+    assert labels(figure) == ["controller", "shuffled", "majority", "random"]
+
+
+def test_plans_compared_where_a_group_leaves_no_interval():
+    table = summaries.plans_table(made.aap().assign(group="one"))
+    assert table["low"].isna().any()
+    drawn(figures.plans_compared(table))
+
+
+def test_localisation_bars():
+    places = made.places()
+    figure = drawn(figures.localisation_bars(places[places["ava"] == "cv"]))
+    assert [axes.get_title() for axes in figure.axes] == ["frames", "features"]
+    assert heights(figure.axes[0])[:2] == [[0.75, 0.75], [0.5, 0.5]]
+    assert heights(figure.axes[1])[:2] == [[1.0, 1.0], [0.5, 0.5]]
+    assert labels(figure) == ["of the action", "of everything"]
+
+
+def test_one_arm_of_one_clip_can_be_drawn():
+    """The smallest study: no spread, no second arm."""
+    aap = made.aap().query("ava == 'none' and path == '00.mp4'")
+    units = made.units().query("ava == 'none'")
+    dense = made.dense().query("path == '00.mp4'")
+    table = summaries.accuracy_table(dense, made.amplified(), aap, units, 0.5)
+    drawn(figures.accuracy_against_macs(table, clips=1))
+    drawn(figures.ratio_distribution(summaries.name_arms(aap), 0.5))
+    drawn(figures.plans_compared(summaries.plans_table(aap)))

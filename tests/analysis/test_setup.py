@@ -1,0 +1,52 @@
+"""What the computing notebooks start from."""
+
+import pytest
+import torch
+
+import dance_lib as dance
+from dance_lib.analysis.setup import build_network, load_network, open_sets, with_axes
+from dance_lib.errors import DanceError
+from tests.train.small import make_clips, make_net, same, state
+
+
+def test_a_new_network_is_drawn_by_its_seed():
+    clips = make_clips(5)
+    one, again, other = (build_network("r2plus1d_narrow", clips, seed) for seed in (0, 0, 1))
+    assert same(state(one), state(again))
+    assert not same(state(one), state(other))
+    assert one.clip_shape == clips.clip_shape
+    with torch.no_grad():
+        assert one.dense(clips.batch([0, 1])).shape == (2, 5)
+
+
+def test_a_checkpoint_comes_back_laid_out_for_training(tmp_path):
+    clips = make_clips(2)
+    net = build_network("r2plus1d_narrow", clips, 0).eval()
+    dance.save(net, tmp_path / "net.safetensors", clips.classes)
+    again = load_network(tmp_path / "net.safetensors")
+    assert same(state(net), state(again))
+    weight = again.backbone.layer1.conv1[0][0].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last_3d)
+    with torch.no_grad():
+        assert torch.equal(again(clips.batch([0, 1])), net(clips.batch([0, 1])))
+
+
+def test_another_controller_under_the_same_backbone():
+    net = make_net(group_size=4, mean=[0.1, 0.2, 0.3], std=0.5)
+    before = state(net.backbone)
+    other = with_axes(net, ["frames"], seed=3)
+    assert other.backbone is net.backbone
+    assert same(state(other.backbone), before)
+    assert other.controller.axes == ("frames",)
+    assert (other.grid, other.structure.group_size) == (4, 4)
+    assert torch.equal(other.mean, net.mean)  # pixels are normalised as before
+    assert torch.equal(other.std, net.std)
+    assert same(state(with_axes(net, ["frames"], 3).controller), state(other.controller))
+    assert not same(state(with_axes(net, ["frames"], 4).controller), state(other.controller))
+
+
+@pytest.mark.parametrize("fold", ["first", "-1", ""])
+def test_a_fold_is_own_or_a_number(fold):
+    with pytest.raises(DanceError, match=f"fold is 'own' or a number, not '{fold}'"):
+        open_sets("digits", None, fold=fold, frames=8, size=32, train_clips=1, test_clips=1,
+                  cache="data")  # fmt: skip

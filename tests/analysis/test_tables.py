@@ -1,0 +1,85 @@
+"""Rows of two clips whose plan is written down, against MACs counted by hand."""
+
+import pytest
+import torch
+
+from dance_lib.analysis.tables import branch_rows, clip_rows, history_rows, unit_rows
+from dance_lib.train import Prediction
+from tests.analysis.plans import decided
+from tests.train.small import make_clips
+
+MACS = {"a.0": 294_912, "b.0": 98_304, "c.0": 165_888, "d": 12_288}  # see `TwoBlocks`
+DENSE = 630_864  # with the stem's 55,296, the shortcut's 4,096 and the head's 80
+
+
+@pytest.fixture(scope="module")
+def plan(net):
+    """Clip 0 keeps half of the first branch's frames, clip 1 everything."""
+    first, _ = net.structure.branches
+    return decided(net, 2, frames={first: [[1, 1, 0, 0], [1, 1, 1, 1]]})
+
+
+def test_units_cost_what_they_cost_by_hand(net):
+    assert {name: unit.dense_macs for name, unit in net.structure.units.items()} == MACS
+    assert net.structure.dense_macs == DENSE
+
+
+def test_clip_rows(net, plan):
+    clips = make_clips(2, group=["x", "y"], video_width=[8, 9])
+    logits = torch.tensor([[2.0, 0, 0, 0, 0], [0, 0, 3.0, 0, 0]])  # right on class 0, wrong on 1
+    rows = clip_rows(
+        net, clips, Prediction(logits, clips.targets, plan), arm="aap", plans="controller"
+    )
+    assert rows["path"].tolist() == ["000.mp4", "001.mp4"]
+    assert rows["predicted"].tolist() == [0, 2]
+    assert rows["correct"].tolist() == [1, 0]
+    assert rows["group"].tolist() == ["x", "y"]
+    assert "video_width" not in rows
+    assert set(rows["arm"]) == {"aap"}
+    assert set(rows["plans"]) == {"controller"}
+    spent = [DENSE + net.controller.macs - (MACS["a.0"] + MACS["b.0"]) // 2,
+             DENSE + net.controller.macs]  # fmt: skip
+    assert rows["mac_ratio"].tolist() == pytest.approx([macs / DENSE for macs in spent])
+    assert rows["byte_ratio"][0] < rows["byte_ratio"][1]
+
+
+def test_clip_rows_of_the_dense_network(net):
+    clips = make_clips(2)
+    rows = clip_rows(net, clips, Prediction(torch.eye(2, 5), clips.targets, None),
+                     arm="dense", plans="dense")  # fmt: skip
+    assert rows[["mac_ratio", "byte_ratio", "correct"]].to_numpy().tolist() == [[1, 1, 1]] * 2
+
+
+def test_unit_rows(net, plan):
+    rows = unit_rows(net, plan).set_index(["unit", "axis"])
+    assert len(rows) == 4 * 3
+    halved = rows.loc["a.0", "frames"]
+    assert halved["keep_rate"] == 0.75  # half of clip 0, all of clip 1
+    assert halved["keep_sd"] == 0.25
+    assert halved["decision"] == 0.5  # two of four frames are kept by every other clip
+    assert halved["mac_ratio"] == 0.75
+    assert halved["dense_share"] == MACS["a.0"] / DENSE
+    full = rows.loc["a.0", "features"]
+    assert full[["keep_rate", "keep_sd", "decision"]].tolist() == [1, 0, 0]
+    assert full["mac_ratio"] == 0.75  # of the unit, on whatever axis
+    assert rows.loc["d", "frames"][["keep_rate", "mac_ratio", "byte_ratio"]].tolist() == [1, 1, 1]
+    assert rows.loc["a.0", "frames"]["branch"] == rows.loc["b.0", "frames"]["branch"]
+
+
+def test_branch_rows(net, plan):
+    rows = branch_rows(net, make_clips(2), plan)
+    first, second = net.structure.branches
+    table = rows.pivot_table("mac_ratio", "path", "branch")
+    assert table[first].tolist() == [0.5, 1.0]
+    assert table[second].tolist() == [1.0, 1.0]
+    shares = rows.groupby("branch")["dense_share"].first()
+    assert shares[first] == pytest.approx((294_912 + 98_304) / DENSE)
+
+
+def test_history_rows():
+    history = [{"stage": "dense", "epoch": 0, "seconds": 1.5, "loss": 2.0},
+               {"stage": "joint", "epoch": 0, "seconds": 2.5, "loss": 1.0, "R": 0.5}]  # fmt: skip
+    rows = history_rows(history, "cv")
+    assert rows["arm"].tolist() == ["cv", "cv"]
+    assert rows["R"].isna().tolist() == [True, False]
+    assert history_rows([], "cv").empty

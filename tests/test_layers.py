@@ -1,0 +1,83 @@
+"""Layers: the core is thin, knows nothing of the study, and loads no optional package."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+
+import dance_lib
+
+CORE = ("models", "ava", "aap", "executors", "meter")
+ABOVE = ("data", "study", "analysis", "train", "cli", "devices", "__main__")
+OPTIONAL = (
+    "av", "sklearn", "scipy", "seaborn", "matplotlib", "papermill", "snakemake", "typer", "yaml",
+    "tqdm", "IPython", "psutil", "grimp", "pytorchvideo", "fvcore",
+)  # fmt: skip
+ROOT = Path(dance_lib.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return grimp.build_graph("dance_lib", cache_dir=None)
+
+
+def modules_of(graph, name):
+    package = f"dance_lib.{name}"
+    return {package, *graph.find_descendants(package)}
+
+
+@pytest.mark.parametrize("name", [*CORE, "network", "checkpoint", "torchvision_schemas", "errors"])
+def test_the_core_reaches_nothing_above_it(graph, name):
+    """Not even through others: every module that it imports, and those that they import."""
+    forbidden = {f"dance_lib.{above}" for above in ABOVE}
+    for module in modules_of(graph, name):
+        reached = {".".join(m.split(".")[:2]) for m in graph.find_upstream_modules(module)}
+        assert not reached & forbidden, f"{module} reaches {sorted(reached & forbidden)}"
+
+
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [("models", ()), ("aap", ("models", "meter")), ("meter", ("models", "aap")),
+     ("executors", ("models", "aap", "meter")), ("ava", ("models",))],
+)  # fmt: skip
+def test_layers_within_the_core(graph, name, below):
+    """Nobody reaches up to the network or the checkpoints, and models stand alone."""
+    allowed = {f"dance_lib.{n}" for n in (name, *below, "errors", "torchvision_schemas")}
+    for module in modules_of(graph, name):
+        imported = {
+            ".".join(m.split(".")[:2])
+            for m in graph.find_modules_directly_imported_by(module)
+            if m != "dance_lib"
+        }
+        assert imported <= allowed, f"{module} imports {sorted(imported - allowed)}"
+
+
+LOADED = """
+import sys, json
+import torch
+names = lambda: sorted({m.partition(".")[0] for m in sys.modules})
+before = names()
+import dance_lib
+print(json.dumps([before, names()]))
+"""
+
+
+def test_import_loads_no_optional_package_and_warns_of_nothing():
+    """What torch itself loads (tqdm, for its hub) is not ours to answer for."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LOADED], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    by_torch, found = (set(names) & set(OPTIONAL) for names in json.loads(done.stdout))
+    assert found == by_torch
+    assert by_torch <= {"tqdm"}
+
+
+def test_the_core_is_thin():
+    """About 2,500 lines for models, ava, aap, executors and meter together."""
+    files = [f for name in CORE for f in (ROOT / name).rglob("*.py")] + [ROOT / "ava.py"]
+    lines = {f.name: len(f.read_text(encoding="utf-8").splitlines()) for f in files}
+    assert sum(lines.values()) < 2_500, lines
