@@ -13,7 +13,7 @@ from dance_lib.aap.statistics import Statistics, stem_statistics
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Dense, Masked, Visitor, split
 from dance_lib.models.structure import Shape
-from dance_lib.models.trace import find_structure
+from dance_lib.models.find import find_structure
 
 
 class Dance(nn.Module):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from dance_lib.aap.plan import AXES, PruningPlan
+from dance_lib.aap.plan import AXES, Axis, PruningPlan
 from dance_lib.models.structure import Structure
 
 
@@ -38,7 +38,7 @@ def majority(plan: PruningPlan, clips: int, structure: Structure) -> PruningPlan
     }
     kept = {axis: {u: r >= 0.5 for u, r in rates[axis].items()} for axis in AXES}
 
-    def keep_best(axis: str, unit: str) -> None:
+    def keep_best(axis: Axis, unit: str) -> None:
         if not kept[axis][unit].any():
             kept[axis][unit] = rates[axis][unit] == rates[axis][unit].max()
 

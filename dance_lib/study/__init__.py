@@ -3,8 +3,8 @@
 ```python
 from dance_lib import study
 
-run = study.Run("03_aap", results, seed=seed, ava=ava, budget=budget)
-accuracy = study.read(results, "01_dense", "accuracy", seed=seed)
+run = study.Run("03_aap", **study.parameters(globals(), "03_aap"))
+dense = study.read(results, "01_dense", "clips", seed=seed)
 run.write(table, "clips")
 run.finish(data_hash=clips.hash)
 ```

@@ -102,7 +102,7 @@ class MadeStudy:
     def reproduce(self, *arguments: str, status: int = 0, **options) -> str:
         """Run it to its end; return what it said, having checked the status."""
         batch = self.start(*arguments, **options)
-        said, _ = batch.communicate(timeout=180)
+        said, _ = batch.communicate(timeout=600)
         assert batch.returncode == status, said
         return said
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 import dance_lib
-from dance_lib.study.batch import running_jobs
+from dance_lib.study.alone import running_jobs
 
 
 def started(said):
@@ -20,7 +20,7 @@ def started(said):
     return {line.split()[1] for line in lines if line.startswith("start ")}
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=300):
     end = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < end, "waited in vain"
@@ -141,7 +141,7 @@ def test_a_killed_batch_is_resumed_and_its_orphan_ended(made):
     again = made.start("--only", "02_add")
     wait_for(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
     hold.unlink()
-    said, _ = again.communicate(timeout=120)
+    said, _ = again.communicate(timeout=600)
     assert again.returncode == 0, said
     assert started(said) == {"02_add.seed=0.way=cv"}
     assert len(pd.read_csv(made.run_folder / "tables/02_add/sums.seed=0.way=cv.csv")) == 1
@@ -171,7 +171,7 @@ def test_an_interrupted_batch_ends_its_jobs_and_says_how_to_go_on(made):
     batch = made.start("--only", "01_make")
     wait_for(lambda: running_jobs(made.run_folder))
     batch.terminate()
-    said, _ = batch.communicate(timeout=60)
+    said, _ = batch.communicate(timeout=600)
     assert batch.returncode == 2
     assert said.endswith("error: interrupted; the same command goes on where it stopped\n")
     assert not running_jobs(made.run_folder)

@@ -23,7 +23,7 @@ def execute(made):
             capture_output=True,
             text=True,
             env=os.environ | environment,
-            timeout=120,
+            timeout=600,
         )
         assert list(target.parent.iterdir()) == [target]  # and no partial file
         return process, nbformat.read(target, as_version=4)
