@@ -12,8 +12,8 @@ from dance_lib.aap.plan import AXES, PruningPlan, as_plan
 from dance_lib.aap.statistics import Statistics, stem_statistics
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Dense, Masked, Visitor, split
-from dance_lib.models.structure import Shape
 from dance_lib.models.find import find_structure
+from dance_lib.models.structure import Shape
 
 
 class Dance(nn.Module):

@@ -32,7 +32,7 @@ def test_a_share_has_the_quantiles_of_its_binomial(right, of):
 
 
 def test_the_interval_covers_a_known_mean_about_as_often_as_it_says(monkeypatch):
-    """100 samples of 100 draws at 0.7; 95 expected, fewer than 88 once in 200 times."""
+    """100 samples of 100 draws at 0.7; 95 expected, fewer than 88 once in 700 times."""
     monkeypatch.setattr(intervals, "RESAMPLES", 1000)
     draw = np.random.default_rng(0)
     found = [mean_interval(pd.Series(draw.random(100) < 0.7)) for _ in range(100)]

@@ -50,7 +50,7 @@ def test_a_failed_notebook_is_kept_and_the_cell_named(execute):
     process, notebook = execute("print('before')", "ok = 1\nraise ValueError('bad\\nworse')", "0")
     assert process.returncode == 1
     assert process.stderr.startswith(
-        "error: 04.seed=7: cell In [4] `ok = 1` failed: ValueError: bad; kept as "
+        "error: 04.seed=7: cell In [4] `ok = 1` failed: ValueError: bad worse; kept as "
     )
     assert process.stderr.count("\n") == 1
     assert "before" in printed(nbformat.from_dict({"cells": notebook.cells[:4]}))
