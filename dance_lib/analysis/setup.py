@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from pydantic import ValidationError
 
 from dance_lib.checkpoint import load
 from dance_lib.data import ClipSet, DigitsSettings, open_clips
-from dance_lib.errors import DanceError
+from dance_lib.errors import DanceError, in_one_line
 from dance_lib.models.zoo import create_model
 from dance_lib.network import Dance
 from dance_lib.study import paths
@@ -47,19 +48,22 @@ def open_sets(
 
     Raises:
         DataError: what is wrong with the set, and the remedy.
-        DanceError: the fold is neither "own" nor a number.
+        DanceError: sizes the built-in set can't have, or the fold is neither "own" nor a number.
     """
     if fold != OWN and not fold.isdigit():
         raise DanceError(f"fold is {OWN!r} or a number, not {fold!r}")
-    digits = DigitsSettings(
-        train=train_clips,
-        val=0,
-        test=test_clips,
-        resolution=size,
-        frames=frames,
-        action_frames=(max(4, frames // 4), max(4, frames * 3 // 4)),
-        actor=actor,
-    )
+    try:
+        digits = DigitsSettings(
+            train=train_clips,
+            val=0,
+            test=test_clips,
+            resolution=size,
+            frames=frames,
+            action_frames=(max(4, frames // 4), max(4, frames * 3 // 4)),
+            actor=actor,
+        )
+    except ValidationError as error:
+        raise in_one_line("built-in set", error) from error
     train, test = (
         open_clips(
             dataset,

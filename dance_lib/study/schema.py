@@ -8,7 +8,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dance_lib.errors import DanceError
+from dance_lib.errors import DanceError, in_one_line
 
 
 class Strict(BaseModel):
@@ -31,9 +31,7 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
     except yaml.YAMLError as error:
         raise DanceError(f"{path}: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "top level"
-        raise DanceError(f"{path}: {where}: {first['msg']}") from error
+        raise in_one_line(str(path), error) from error
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> DanceError:

@@ -1,10 +1,14 @@
 """The numbers of one training run."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dance_lib.aap.budget import Budget
 from dance_lib.data.augmentation import augmentation
 from dance_lib.data.clips import Augment
+from dance_lib.errors import in_one_line
 
 
 class Recipe(BaseModel):
@@ -40,6 +44,19 @@ class Recipe(BaseModel):
     slack: tuple[float, float] = (0.0, 0.15)
     anneal: float = Field(0.33, ge=0, le=1)
     gate_noise: float = Field(0.5, ge=0)  # of the logistic noise at the start; 0 at the end
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Self:
+        """The recipe of those parameters that it knows; others are left aside.
+
+        Raises:
+            DanceError: a value is out of its range.
+        """
+        known = {name: parameters[name] for name in cls.model_fields if name in parameters}
+        try:
+            return cls(**known)
+        except ValidationError as error:
+            raise in_one_line("recipe", error) from error
 
     @property
     def retrain_epochs(self) -> int:
