@@ -191,8 +191,18 @@ def test_another_model(file):
         dance.load(rewritten(file, dance="1", config=config))
 
 
-def test_loading_shows_no_traceback_of_pickle(file, monkeypatch):
-    """Neither way calls torch's unpickler."""
+@pytest.mark.parametrize("name", ["backbone.odd", "backbone.fc.bias"])
+def test_a_tensor_too_many_or_too_few(file, name):
+    tensors = load_file(file)
+    tensors.pop(name, None) if name.endswith("bias") else tensors.update({name: torch.ones(1)})
+    config = read_config(file).model_dump_json()
+    save_file(tensors, file, {"dance": "1", "config": config})
+    with pytest.raises(CheckpointError, match=rf"1 tensors differ, '{name}' the first"):
+        dance.load(file)
+
+
+def test_loading_calls_no_unpickler(file, monkeypatch):
+    """Neither torch's nor Python's own."""
     monkeypatch.setattr(torch, "load", None)
     monkeypatch.setattr("pickle.Unpickler", None)
     dance.load(file)
