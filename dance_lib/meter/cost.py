@@ -5,13 +5,18 @@ kept input channel; weights over padding or dropped neighbours count, since wher
 on an executor's rounding and not on the plan alone. Works on gates too: budgets differentiate it.
 """
 
+from __future__ import annotations
+
 from math import prod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from dance_lib.aap.masks import Masks
 from dance_lib.models.structure import Structure, Unit
+
+if TYPE_CHECKING:  # `aap` stands on this module: at run time it would go round in a circle
+    from dance_lib.aap.masks import Masks
 
 
 def unit_macs(structure: Structure, masks: Masks) -> dict[str, Tensor]:
