@@ -29,7 +29,7 @@ class SpatiallyStrided(Conv2Plus1D):
 def r2plus1d_narrow(
     num_classes: int, widths: tuple[int, ...] = (16, 32, 64), stem_width: int = 12
 ) -> nn.Module:
-    """(N, 3, T, H, W) -> (N, classes); 118 MMAC, 9 classes, for a clip of 16 × 56 × 56.
+    """(N, 3, T, H, W) -> (N, classes); 116 MMAC for a clip of 16 × 56 × 56.
 
     The stem strides by 4 in space; every block after the first by 2.
     """

@@ -1,5 +1,6 @@
 """The stages of training, each a loss and the parameters it moves."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,18 +26,15 @@ def train_dense(
     net: Dance, clips: ClipSet, recipe: Recipe, *, seed: int, resume: Path | None = None
 ) -> History:
     """Train the backbone without pruning; where every arm starts."""
-    return fit(
+    return _fit(
         net,
         clips,
+        recipe,
         partial(_dense_loss, net, recipe, None),
         [Rate(list(net.backbone.parameters()), recipe.lr, one_cycle)],
         stage="dense",
         epochs=recipe.dense_epochs,
-        batch_size=recipe.batch_size,
         seed=seed,
-        weight_decay=recipe.weight_decay,
-        augment=recipe.make_augmentation(),
-        settings=recipe,
         prepare=net.train,
         resume=resume,
     )
@@ -80,18 +78,15 @@ def train_ava(
         step.metrics["ava"] = amplified.item()
         return _task_loss(recipe, logits, teacher, step) + recipe.ava_weight * warm * amplified
 
-    return fit(
+    return _fit(
         net,
         clips,
+        recipe,
         loss,
         [_backbone_rate(net, recipe, 0, epochs)],
         stage="retrain" if variant == "none" else f"ava {variant}",
         epochs=epochs,
-        batch_size=recipe.batch_size,
         seed=seed + 1,
-        weight_decay=recipe.weight_decay,
-        augment=recipe.make_augmentation(),
-        settings=recipe,
         prepare=net.train,
         resume=resume,
     )
@@ -199,13 +194,32 @@ def _train_gates(
         step.metrics["budget"] = penalty.item()
         return _task_loss(recipe, logits, teacher, step) + recipe.budget_weight * penalty
 
+    return _fit(
+        net,
+        clips,
+        recipe,
+        loss,
+        rates,
+        stage=stage,
+        epochs=epochs,
+        **rest,
+    )
+
+
+def _fit(
+    net: Dance,
+    clips: ClipSet,
+    recipe: Recipe,
+    loss: Callable[[Step], Tensor],
+    rates: list[Rate],
+    **rest: Any,
+) -> History:
+    """`fit` with what a recipe says of every stage."""
     return fit(
         net,
         clips,
         loss,
         rates,
-        stage=stage,
-        epochs=epochs,
         batch_size=recipe.batch_size,
         weight_decay=recipe.weight_decay,
         augment=recipe.make_augmentation(),
