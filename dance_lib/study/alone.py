@@ -59,7 +59,7 @@ def _ending_jobs_when_interrupted(run_folder: Path) -> Iterator[None]:
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except (KeyboardInterrupt, WorkflowError):
+    except (KeyboardInterrupt, WorkflowError, DanceError):  # however the ended job came out
         if not interrupted:
             raise
     finally:
