@@ -58,6 +58,12 @@ def test_groups_count_by_their_size():
     assert (interval.mean, interval.low, interval.high) == (0.25, 0.0, 1.0)
 
 
+def test_a_group_is_drawn_with_its_size():
+    """Two clips and ten, half of each right: so is half of whatever is drawn."""
+    interval = mean_interval(pd.Series([1.0, 0.0] * 6), pd.Series(["a"] * 2 + ["b"] * 10))
+    assert (interval.mean, interval.low, interval.high) == (0.5, 0.5, 0.5)
+
+
 def test_groups_go_by_position_whatever_the_index():
     values = pd.Series([1.0, 1, 0, 0], index=list("wxyz"))
     groups = pd.Series(["a", "a", "b", "b"], index=[9, 8, 7, 6])
@@ -136,6 +142,13 @@ def test_tables_with_groups_draw_groups():
     assert (wide.low, wide.high) == (0.2, 0.8)
     missing = rows(ones(50, 100), group=[None] * 100)  # a set whose clips stand alone
     assert clip_interval(missing).low == pytest.approx(0.4, abs=0.01)
+
+
+def test_groups_are_those_of_the_clips_that_are_compared():
+    """The first clip is ours alone; of the rest, three of one group and three of another."""
+    ours = rows([0, 1, 1, 1, 0, 0, 0], group=list("xaaabbb"))
+    interval = paired_difference(ours, rows([0] * 7).iloc[1:])
+    assert (interval.mean, interval.low, interval.high, interval.clips) == (0.5, 0.0, 1.0, 6)
 
 
 def test_another_value_than_correct():
