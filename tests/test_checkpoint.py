@@ -1,8 +1,10 @@
 """Checkpoints: what comes back, what is refused, and that a file carries no code."""
 
 import json
+import shutil
 import struct
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -34,9 +36,16 @@ def header_of(path):
     return header.pop("__metadata__", {}), header, len(raw) - 8 - length
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "run.safetensors"
+    return dance.save(narrow(), path, classes=("a", "b", "c", "d"))
+
+
 @pytest.fixture
-def file(tmp_path):
-    return dance.save(narrow(), tmp_path / "run.safetensors", classes=("a", "b", "c", "d"))
+def file(saved, tmp_path):
+    """A copy of one checkpoint, to be damaged at will."""
+    return Path(shutil.copy(saved, tmp_path))
 
 
 # ------------------------------------------------------------------ round trips
