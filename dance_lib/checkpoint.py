@@ -1,7 +1,6 @@
 """Checkpoints: weights and configuration in one safetensors file, which can't carry code."""
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dance_lib.aap.plan import AXES, Axis
+from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
 from dance_lib.models.zoo import create_model
 from dance_lib.network import Dance
@@ -62,12 +62,12 @@ def save(net: Dance, path: str | Path, classes: tuple[str, ...] = ()) -> Path:
         name: tensor.clone(memory_format=torch.contiguous_format)
         for name, tensor in net.state_dict().items()
     }
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    if not path.parent.is_dir():
+        raise CheckpointError(f"can't write {path}: there is no folder {path.parent}")
     try:
-        save_file(tensors, unfinished, {"dance": FORMAT, "config": config.model_dump_json()})
-        unfinished.replace(path)
+        with replacing(path) as partial:
+            save_file(tensors, partial, {"dance": FORMAT, "config": config.model_dump_json()})
     except (OSError, SafetensorError) as error:
-        unfinished.unlink(missing_ok=True)
         raise CheckpointError(f"can't write {path}: {error}") from error
     return path
 

@@ -11,8 +11,8 @@ from types import FrameType
 import psutil
 from snakemake.exceptions import WorkflowError
 
+from dance_lib.atomic import remove_partials
 from dance_lib.errors import DanceError
-from dance_lib.study.atomic import remove_partials
 from dance_lib.study.paths import LOCK
 
 EXECUTE = "dance_lib.study.execute"  # the module that the Snakefile calls for a job

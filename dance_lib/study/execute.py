@@ -18,7 +18,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from dance_lib.study.atomic import replacing
+from dance_lib.atomic import replacing
 from dance_lib.study.kernel import NAME, OwnKernelManager
 
 # glibc hands every large tensor back to the system and asks for it anew, page fault by page fault;

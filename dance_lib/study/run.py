@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
 from dance_lib.study import paths, provenance
-from dance_lib.study.atomic import replacing
 from dance_lib.study.manifest import load_manifest
 from dance_lib.study.settings import Settings
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any, Self
 
+from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
-from dance_lib.study.atomic import replacing
 from dance_lib.study.paths import SETTINGS
 from dance_lib.study.schema import Strict
 

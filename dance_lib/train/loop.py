@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from dance_lib.atomic import replacing
 from dance_lib.data.clips import Augment, ClipSet, batches
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Recorded
@@ -141,10 +141,9 @@ def fit(
             )
             bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
             if kept is not None:
-                unfinished = kept.with_name(f".{kept.name}.{os.getpid()}")
                 state = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
-                torch.save({"mark": mark, "history": history, **state}, unfinished)
-                unfinished.replace(kept)
+                with replacing(kept) as partial:
+                    torch.save({"mark": mark, "history": history, **state}, partial)
     return history
 
 
