@@ -8,7 +8,7 @@ from torch import Tensor
 from dance_lib.aap.plan import PruningPlan
 from dance_lib.data.clips import ClipSet, batches
 from dance_lib.errors import DanceError
-from dance_lib.executors.masked import Masked
+from dance_lib.executors.masked import Dense, Masked
 from dance_lib.meter.cost import mac_ratios
 from dance_lib.network import Dance
 
@@ -67,7 +67,7 @@ def predict(
     for batch, target, rows in batches(clips, batch_size):
         stem_output = net.stem(batch)
         if plan == "dense":
-            logits.append(net.dense(batch))
+            logits.append(net.body(stem_output, Dense()))
         else:
             chosen = net.plan_from(stem_output) if isinstance(plan, str) else plan[rows]
             plans.append(chosen)
