@@ -6,18 +6,9 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pytest
-import torch
 
+from tests.threads import one_thread  # noqa: F401
 from tests.train.small import make_clips, make_net
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Small tensors: more threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
