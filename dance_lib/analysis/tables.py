@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from dance_lib.aap.plan import AXES, PruningPlan
 from dance_lib.data.clips import ClipSet
@@ -88,7 +86,7 @@ def branch_rows(net: Dance, clips: ClipSet, plan: PruningPlan) -> pd.DataFrame:
                     structure.units[u].dense_macs for u in structure.branches[name].units
                 )
                 / structure.dense_macs,
-                "mac_ratio": _numpy(ratio),
+                "mac_ratio": ratio.double().numpy(),
             }
         )
         for name, ratio in branch_ratios(structure, plan).items()
@@ -99,7 +97,3 @@ def branch_rows(net: Dance, clips: ClipSet, plan: PruningPlan) -> pd.DataFrame:
 def history_rows(history: Sequence[dict[str, object]], arm: str) -> pd.DataFrame:
     """A row a training epoch: stage, epoch, seconds, loss and metrics."""
     return pd.DataFrame(list(history)).assign(arm=arm, kind="measured")
-
-
-def _numpy(values: Tensor) -> np.ndarray:
-    return values.double().numpy()

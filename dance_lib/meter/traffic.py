@@ -5,6 +5,8 @@ touched where a kept output value reads it and its channel is not pruned; a weig
 two kept channels; an output value where it is kept.
 """
 
+from math import prod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -39,7 +41,7 @@ def _bytes(unit: Unit, masks: Masks) -> Tensor:
     """(N,): values touched."""
     kept = masks.channels[unit.name].double().sum(1)
     outputs = kept_positions(masks, unit.name) * kept
-    kernel = unit.kernel[0] * unit.kernel[1] * unit.kernel[2]
+    kernel = prod(unit.kernel)
     biases = kept * (unit.weights > kernel * unit.out_shape[0] * unit.in_shape[0] // unit.groups)
     weights = channel_pairs(unit, masks) * kernel + biases
     frames = _read(masks.frames[unit.name][:, :, None], unit, (0,), unit.in_shape[1:2])

@@ -118,9 +118,8 @@ class _Finder:
             if sum(count for _, count in joined) == channels:
                 return joined
         if self.nodes.is_product(node):
-            inputs = [
-                n for n in inputs if n not in self.nodes.pooled
-            ]  # a gate scales, it opens nothing
+            # A gate scales, it opens nothing.
+            inputs = [n for n in inputs if n not in self.nodes.pooled]
             if len(set(inputs)) == 1 and self.nodes.map_of(inputs[0]) == self.nodes.map_of(node):
                 return sources[inputs[0]]
         if (
@@ -197,14 +196,14 @@ class _Finder:
                 while source.name not in owner and self.nodes.keeps_zero(source):
                     source = source.all_input_nodes[0]
                 unit = owner.get(source.name)
-                if unit is not None and self._rejoins(node, unit):
+                if unit is not None and self._rejoins(node):
                     pools[node.name] = unit.name
         return pools
 
-    def _rejoins(self, pool: fx.Node, unit: Unit) -> bool:
+    def _rejoins(self, pool: fx.Node) -> bool:
         """A squeeze ends in a product with an unpooled map; a classifier's pool does not."""
         return any(
-            (self.nodes.is_product(node))
+            self.nodes.is_product(node)
             and any(
                 n not in self.nodes.pooled for n in node.all_input_nodes if shape_of(n) is not None
             )

@@ -1,6 +1,7 @@
 """What the nodes of a traced network are: convolutions, norms, activations, pools, products."""
 
 import operator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -152,24 +153,24 @@ class Nodes:
 
 def before(node: fx.Node) -> set[fx.Node]:
     """The node and everything its values depend on; a size that it asks for does not count."""
-    found, todo = set(), [node]
-    while todo:
-        current = todo.pop()
-        if current not in found:
-            found.add(current)
-            todo += filter(holds_tensors, current.all_input_nodes)
-    return found
+    return _reached([node], lambda n: n.all_input_nodes)
 
 
 def after(node: fx.Node) -> set[fx.Node]:
     """Everything that depends on the node."""
+    return _reached(list(node.users), lambda n: n.users)
+
+
+def _reached(
+    todo: list[fx.Node], neighbours: Callable[[fx.Node], Iterable[fx.Node]]
+) -> set[fx.Node]:
+    """The nodes of `todo` and all that are reached from them through values."""
     found: set[fx.Node] = set()
-    todo = list(node.users)
     while todo:
         current = todo.pop()
         if current not in found:
             found.add(current)
-            todo += filter(holds_tensors, current.users)
+            todo += filter(holds_tensors, neighbours(current))
     return found
 
 
