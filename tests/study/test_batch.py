@@ -100,7 +100,7 @@ def test_a_change_in_the_library_runs_the_notebooks_that_reach_it(made, tmp_path
     said = made.reproduce("--only", "01_make", "--dry-run", env=environment)
     assert started(said) == set()
 
-    used = library / "dance_lib" / "study" / "atomic.py"
+    used = library / "dance_lib" / "atomic.py"
     used.write_text(used.read_text() + "# changed\n")
     said = made.reproduce("--only", "01_make", "--dry-run", env=environment)
     assert "would start 01_make.seed=0 (changed: atomic.py)" in said
