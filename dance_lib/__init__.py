@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # also what the batch follows to know which modules a noteboo
     from dance_lib.aap.plan import PlanError, PruningPlan
     from dance_lib.checkpoint import CheckpointError, load, save
     from dance_lib.errors import DanceError
+    from dance_lib.executors.sparse import sparse
     from dance_lib.meter.count import count
     from dance_lib.models.structure import StructureError
     from dance_lib.models.zoo import ModelError, create_model, list_models
@@ -30,6 +31,7 @@ __all__ = [
     "list_models",
     "load",
     "save",
+    "sparse",
 ]
 _HOMES = {
     "CheckpointError": "dance_lib.checkpoint",
@@ -44,6 +46,7 @@ _HOMES = {
     "list_models": "dance_lib.models.zoo",
     "load": "dance_lib.checkpoint",
     "save": "dance_lib.checkpoint",
+    "sparse": "dance_lib.executors.sparse",
 }
 
 

@@ -100,13 +100,7 @@ class Dance(nn.Module):
 
     def stem(self, clip: Tensor) -> Tensor:
         """Normalise, then run the stem: (N, C, T, H, W) -> (N, C_s, T_s, H_s, W_s)."""
-        if clip.dim() != 5 or tuple(clip.shape[1:]) != self.clip_shape:
-            raise DanceError(
-                f"clips must be (N, {', '.join(map(str, self.clip_shape))}), not "
-                f"{tuple(clip.shape)}; build Dance with the clip_shape you feed it"
-            )
-        if not self.training and not torch.isfinite(clip).all():
-            raise DanceError("the clips hold NaN or infinite pixels")
+        check_clips(clip, self.clip_shape, values=not self.training)
         return self._parts[0]((clip - self.mean) / self.std)
 
     def body(self, stem_output: Tensor, visitor: Visitor) -> Tensor:
@@ -126,6 +120,21 @@ class Dance(nn.Module):
         # A buffer on another device or in another format is another tensor, which they must read.
         self._parts = split(self.backbone, self.structure)
         return self
+
+
+def check_clips(clip: Tensor, clip_shape: Shape, values: bool = True) -> None:
+    """Refuse clips that are no (N, C, T, H, W) of this shape, or whose pixels are no numbers.
+
+    Raises:
+        DanceError: says what they are and what is expected.
+    """
+    if clip.dim() != 5 or tuple(clip.shape[1:]) != clip_shape:
+        raise DanceError(
+            f"clips must be (N, {', '.join(map(str, clip_shape))}), not "
+            f"{tuple(clip.shape)}; build Dance with the clip_shape you feed it"
+        )
+    if values and not torch.isfinite(clip).all():
+        raise DanceError("the clips hold NaN or infinite pixels")
 
 
 def _per_channel(values: float | Sequence[float], channels: int) -> Tensor:

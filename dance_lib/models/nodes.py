@@ -50,6 +50,11 @@ class Nodes:
         """Whether it is a convolution over a map, not over what a global pool left."""
         return self.is_conv(node) and node.all_input_nodes[0] not in self.pooled
 
+    def is_map(self, node: fx.Node) -> bool:
+        """Whether its value is an (N, C, T, H, W) map, and not what a global pool left."""
+        shape = shape_of(node)
+        return shape is not None and len(shape) == 5 and node not in self.pooled
+
     def is_norm(self, node: fx.Node) -> bool:
         """Whether it is a norm."""
         return isinstance(self.module(node), NORMS)

@@ -1,0 +1,559 @@
+// Convolutions that only touch what a plan keeps. `native.py` compiles and calls this file.
+//
+// An activation is a matrix: a row for each stored position, a column for each stored channel.
+// Stored positions are always (kept frames) x (kept places), so two short lists say where a row
+// stands, and a position that is not stored reads as zeros. A convolution makes, for each output
+// row and kernel tap, a pointer to the input row it meets (an indirection buffer, as XNNPACK has
+// it). Dropped frames, tiles and halos then cost nothing: no gather, no scatter, no padding copy;
+// a tap that meets only zeros is skipped. Weights lie in panels of as many output channels as one
+// register tile holds, laid out once; a subset of channels is packed from those panels.
+//
+// One word is 32 bits: one float32 channel or two bfloat16 channels, whose products the processor
+// adds in one instruction. All arithmetic accumulates in float32.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+constexpr int kMaxVectors = 4;  // in a register tile
+constexpr int kChunk = 384;     // output rows that share one table of pointers
+
+typedef float Vector __attribute__((vector_size(kLanes * 4)));
+typedef float Loose __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+
+Vector load(const float* p) { return *reinterpret_cast<const Loose*>(p); }
+void store(float* p, Vector v) { *reinterpret_cast<Loose*>(p) = v; }
+Vector relu(Vector v) { return v > 0.0f ? v : Vector{}; }
+Vector splat(float s) { return s - Vector{}; }
+
+struct Float32 {
+  using Value = float;
+  static constexpr int kPerWord = 1;
+  static float get(const Value* p) { return *p; }
+  static void put(Value* p, float x) { *p = x; }
+  static Vector read(const Value* p) { return load(p); }
+  static void write(Value* p, Vector v) { store(p, v); }
+  static Vector multiply_add(float a, Vector b, Vector c) { return c + splat(a) * b; }
+};
+
+#ifdef __AVX512BF16__
+struct BFloat16 {
+  using Value = uint16_t;
+  static constexpr int kPerWord = 2;
+  static float get(const Value* p) {
+    uint32_t bits = uint32_t(*p) << 16;
+    float x;
+    std::memcpy(&x, &bits, 4);
+    return x;
+  }
+  static void put(Value* p, float x) {  // to the nearest, ties to even, as PyTorch rounds
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    if (x != x) { *p = 0x7fc0; return; }
+    *p = uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  }
+  static Vector read(const Value* p) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
+    return (Vector)_mm512_slli_epi32(wide, 16);
+  }
+  static void write(Value* p, Vector v) {
+    _mm256_storeu_si256((__m256i*)p, (__m256i)_mm512_cvtneps_pbh((__m512)v));
+  }
+  static Vector multiply_add(float a, Vector b, Vector c) {
+    return (Vector)_mm512_dpbf16_ps((__m512)c, (__m512bh)splat_bits(a), (__m512bh)b);
+  }
+  static __m512i splat_bits(float a) {
+    int bits;
+    std::memcpy(&bits, &a, 4);
+    return _mm512_set1_epi32(bits);
+  }
+};
+#endif
+
+}  // namespace
+
+extern "C" {
+
+struct Input {
+  const char* values;
+  int64_t row_bytes;
+  int64_t words;         // of a row that a tap reads
+  const int32_t* frame;  // (T) row block of each frame, -1 not stored; null: all stored
+  const int32_t* place;  // (H*W) row in its block, -1 not stored; null: all stored
+  int64_t block;         // rows of one stored frame
+  int32_t T, H, W;
+};
+
+struct Window {
+  int32_t kt, kh, kw, st, sh, sw, pt, ph, pw, dt, dh, dw;
+};
+
+struct Output {
+  char* values;
+  int64_t row_bytes;
+  const int32_t* frames;  // (n_frames) that are computed; null: all
+  const int32_t* places;  // (n_places); null: all
+  int64_t n_frames, n_places;
+  int64_t block;            // rows of one frame: n_places, or H*W where rows lie at their position
+  int32_t W;                // places in one row of the map
+  int32_t in_place;         // rows lie at their position, in a whole map
+  const int32_t* columns;   // (n) where each channel is put; null: side by side
+  int32_t add;              // to what stands there
+  int32_t relu_before, relu_after;  // the sum
+};
+
+struct Weights {
+  const float* panels;  // (n / tile, taps, words, tile)
+  const float* bias;    // (n), zeros up to a whole tile
+  const float* keep;    // (n) 1 or 0, multiplies what is computed; null: all 1
+  int64_t n;
+  int32_t vectors;      // in a tile
+};
+}
+
+namespace {
+
+// Output rows are computed in chunks of frames x places; the same table serves all channels.
+struct Chunk {
+  int64_t frame, place;
+  int frames, places;
+  int rows() const { return frames * places; }
+};
+
+struct Chunks {
+  int64_t frames, places;  // sizes of one chunk
+  int64_t n_frames, n_places;
+  // A kernel that reaches over time reads each row again for the next frame: all frames of a few
+  // places stay in the cache. One that does not is quicker along a frame.
+  Chunks(const Output& y, const Window& k) : n_frames(y.n_frames), n_places(y.n_places) {
+    places = std::min<int64_t>(n_places, k.kt > 1 ? 24 : 240);
+    frames = std::max<int64_t>(1, std::min<int64_t>(n_frames, kChunk / places));
+  }
+  int64_t down() const { return (n_frames + frames - 1) / frames; }
+  int64_t across() const { return (n_places + places - 1) / places; }
+  int64_t count() const { return down() * across(); }
+  Chunk at(int64_t i) const {
+    Chunk c{i / across() * frames, i % across() * places, 0, 0};
+    c.frames = int(std::min(frames, n_frames - c.frame));
+    c.places = int(std::min(places, n_places - c.place));
+    return c;
+  }
+};
+
+// What all threads need to know of one convolution, and each thread's tables.
+struct Tables {
+  std::vector<const char*> source;  // [tap * kChunk + row]
+  std::vector<char*> target;        // [row]
+  std::vector<int32_t> at;          // [spatial tap * kChunk + place]: row in its block, or -1
+  explicit Tables(int taps) : source(size_t(taps) * kChunk), target(kChunk),
+                              at(size_t(taps) * kChunk) {}
+
+  // Where each row of a chunk reads and writes.
+  void point(const Input& x, const Window& k, const Output& y, const Chunk& c, const char* zeros) {
+    for (int p = 0; p < c.places; p++) {
+      const int32_t place = int32_t(y.places ? y.places[c.place + p] : c.place + p);
+      const int32_t h0 = place / y.W * k.sh - k.ph, w0 = place % y.W * k.sw - k.pw;
+      int32_t* entry = at.data() + p;
+      for (int b = 0; b < k.kh; b++) {
+        const int32_t h = h0 + b * k.dh;
+        for (int d = 0; d < k.kw; d++, entry += kChunk) {
+          const int32_t w = w0 + d * k.dw;
+          const bool inside = uint32_t(h) < uint32_t(x.H) && uint32_t(w) < uint32_t(x.W);
+          *entry = !inside ? -1 : x.place ? x.place[h * x.W + w] : h * x.W + w;
+        }
+      }
+    }
+    const int spatial = k.kh * k.kw;
+    for (int f = 0; f < c.frames; f++) {
+      const int64_t frame = y.frames ? y.frames[c.frame + f] : c.frame + f;
+      const int64_t first = y.in_place ? frame * y.block : (c.frame + f) * y.block + c.place;
+      for (int p = 0; p < c.places; p++) {
+        const int64_t offset = !y.in_place ? p : y.places ? y.places[c.place + p] : c.place + p;
+        target[f * c.places + p] = y.values + (first + offset) * y.row_bytes;
+      }
+      for (int a = 0; a < k.kt; a++) {
+        const int64_t t = frame * k.st - k.pt + a * k.dt;
+        const int64_t block = uint64_t(t) >= uint64_t(x.T) ? -1 : x.frame ? x.frame[t] : t;
+        const char* base = x.values + block * x.block * x.row_bytes;
+        for (int n = 0; n < spatial; n++) {
+          const char** to = source.data() + (a * spatial + n) * kChunk + f * c.places;
+          const int32_t* from = at.data() + n * kChunk;
+          if (block < 0) std::fill(to, to + c.places, zeros);
+          else for (int p = 0; p < c.places; p++)
+            to[p] = from[p] < 0 ? zeros : base + from[p] * x.row_bytes;
+        }
+      }
+    }
+  }
+};
+
+// Neighbouring channels that stay neighbours where they are put, at most 8: one move each.
+struct Piece {
+  int64_t from;
+  int64_t to;
+  int count;
+};
+
+// Sum and activation. Inlined, so that a constant count becomes a few vector instructions.
+template <class Type>
+inline __attribute__((always_inline)) void put(const Output& y, typename Type::Value* to,
+                                               const float* sums, int count) {
+  float row[kMaxVectors * kLanes];
+  for (int i = 0; i < count; i++) row[i] = sums[i];
+  if (y.add) for (int i = 0; i < count; i++) row[i] += Type::get(to + i);
+  if (y.relu_after) for (int i = 0; i < count; i++) row[i] = row[i] > 0 ? row[i] : 0;
+  for (int i = 0; i < count; i++) Type::put(to + i, row[i]);
+}
+
+// Activation, mask, sum, activation: from a row of sums into the output.
+template <class Type>
+void finish(const Output& y, const Weights& w, const std::vector<Piece>& pieces, float* sums,
+            int64_t first, int64_t count, char* target) {
+  using Value = typename Type::Value;
+  Value* out = reinterpret_cast<Value*>(target);
+  if (y.relu_before) for (int64_t i = 0; i < count; i++) sums[i] = sums[i] > 0 ? sums[i] : 0;
+  if (w.keep) for (int64_t i = 0; i < count; i++) sums[i] *= w.keep[first + i];
+  if (!y.columns) return put<Type>(y, out + first, sums, int(count));
+  for (const Piece& piece : pieces) {
+    if (piece.count == 8) put<Type>(y, out + piece.to, sums + piece.from, 8);
+    else put<Type>(y, out + piece.to, sums + piece.from, piece.count);
+  }
+}
+
+// Output channels that one register tile computes; the last panel of a layer may be narrower.
+struct Panel {
+  int64_t first, count;
+  int vectors;
+  std::vector<Piece> pieces;  // where they are put, if not side by side
+};
+
+std::vector<Panel> panels_of(const Weights& w, const int32_t* columns) {
+  std::vector<Panel> panels;
+  const int64_t width = int64_t(w.vectors) * kLanes;
+  for (int64_t first = 0; first < w.n; first += width) {
+    const int64_t count = std::min(width, w.n - first);
+    Panel panel{first, count, int((count + kLanes - 1) / kLanes), {}};
+    for (int64_t i = 0; columns && i < count;) {
+      int run = 1;
+      while (run < 8 && i + run < count && columns[first + i + run] == columns[first + i] + run)
+        run++;
+      panel.pieces.push_back({i, columns[first + i], run});
+      i += run;
+    }
+    panels.push_back(panel);
+  }
+  return panels;
+}
+
+// One register tile: kRows output rows x kVectors vectors of output channels, over all taps.
+// Returns the taps that were computed.
+template <class Type, int kRows, int kVectors>
+int tile(const Output& y, const Weights& w, int taps, int64_t words, const char* zeros,
+         const char* const* table, char* const* target, const Panel& panel) {
+  constexpr int kWidth = kVectors * kLanes;
+  Vector sums[kRows][kVectors];
+  for (int v = 0; v < kVectors; v++) {
+    const Vector bias = load(w.bias + panel.first + v * kLanes);
+    for (int r = 0; r < kRows; r++) sums[r][v] = bias;
+  }
+  const float* b = w.panels + panel.first * taps * words;
+  int computed = 0;
+  for (int tap = 0; tap < taps; tap++) {
+    const float* a[kRows];
+    bool any = false;
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; r++) {
+      const char* row = table[tap * kChunk + r];
+      a[r] = reinterpret_cast<const float*>(row);
+      any |= row != zeros;
+    }
+    if (!any) { b += words * kWidth; continue; }
+    computed++;
+#pragma GCC unroll 2
+    for (int64_t k = 0; k < words; k++, b += kWidth) {
+      Vector column[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; v++) column[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++)
+          sums[r][v] = Type::multiply_add(a[r][k], column[v], sums[r][v]);
+      }
+    }
+  }
+  using Value = typename Type::Value;
+  const bool plain = !y.columns && panel.count == kWidth;
+  for (int r = 0; r < kRows; r++) {
+    if (plain) {
+      Value* out = reinterpret_cast<Value*>(target[r]) + panel.first;
+      for (int v = 0; v < kVectors; v++) {
+        Vector sum = sums[r][v];
+        if (y.relu_before) sum = relu(sum);
+        if (w.keep) sum *= load(w.keep + panel.first + v * kLanes);
+        if (y.add) sum += Type::read(out + v * kLanes);
+        if (y.relu_after) sum = relu(sum);
+        Type::write(out + v * kLanes, sum);
+      }
+    } else {
+      float row[kWidth];
+      for (int v = 0; v < kVectors; v++) store(row + v * kLanes, sums[r][v]);
+      finish<Type>(y, w, panel.pieces, row, panel.first, panel.count, target[r]);
+    }
+  }
+  return computed;
+}
+
+// As many whole tiles as fit, then smaller ones. Returns rows x taps that were computed.
+template <class Type, int kRows, int kVectors>
+int64_t rows(const Output& y, const Weights& w, int taps, int64_t words, const char* zeros,
+             const char* const* table, char* const* target, int count, const Panel& panel) {
+  int64_t done = 0;
+  int r = 0;
+  for (; r + kRows <= count; r += kRows)
+    done += kRows * tile<Type, kRows, kVectors>(y, w, taps, words, zeros, table + r, target + r,
+                                                panel);
+  if constexpr (kRows > 1)
+    if (r < count)
+      done += rows<Type, kRows / 2, kVectors>(y, w, taps, words, zeros, table + r, target + r,
+                                              count - r, panel);
+  return done;
+}
+
+template <class Type>
+int64_t convolve(const Input& x, const Window& k, const Output& y, const Weights& w,
+                 const char* zeros, int threads) {
+  const int taps = k.kt * k.kh * k.kw;
+  const std::vector<Panel> panels = panels_of(w, y.columns);
+  const Chunks chunks(y, k);
+  // Where chunks are fewer than threads need, several share one, each with its part of the panels.
+  const int64_t wanted = threads > 1 ? (2 * threads + chunks.count() - 1) / chunks.count() : 1;
+  const int64_t split = std::min<int64_t>(int64_t(panels.size()), wanted);
+  int64_t done = 0;
+#pragma omp parallel num_threads(threads) reduction(+ : done)
+  {
+    Tables tables(taps);
+#pragma omp for schedule(dynamic)
+    for (int64_t task = 0; task < chunks.count() * split; task++) {
+      const Chunk c = chunks.at(task / split);
+      tables.point(x, k, y, c, zeros);
+      const int64_t size = int64_t(panels.size()), share = task % split;
+      for (int64_t i = share * size / split; i < (share + 1) * size / split; i++) {
+        const Panel& panel = panels[i];
+        const auto run = [&](auto compute) {
+          done += panel.vectors * compute(y, w, taps, x.words, zeros, tables.source.data(),
+                                          tables.target.data(), c.rows(), panel);
+        };
+        if (panel.vectors == 4) run(rows<Type, 6, 4>);
+        else if (panel.vectors == 3) run(rows<Type, 8, 3>);
+        else if (panel.vectors == 2) run(rows<Type, 12, 2>);
+        else run(rows<Type, 14, 1>);
+      }
+    }
+  }
+  return done * kLanes * x.words * Type::kPerWord;
+}
+
+// A channel meets only itself: `panels` is (taps, n) in float32.
+template <class Type>
+int64_t convolve_depthwise(const Input& x, const Window& k, const Output& y, const Weights& w,
+                           const char* zeros, int threads) {
+  using Value = typename Type::Value;
+  const int taps = k.kt * k.kh * k.kw;
+  const Chunks chunks(y, k);
+  std::vector<Piece> pieces;
+  for (int i = 0; y.columns && i < w.n; i++) pieces.push_back({i, y.columns[i], 1});
+  int64_t done = 0;
+#pragma omp parallel num_threads(threads) reduction(+ : done)
+  {
+    Tables tables(taps);
+    std::vector<float> sums(w.n);
+#pragma omp for schedule(dynamic)
+    for (int64_t task = 0; task < chunks.count(); task++) {
+      const Chunk c = chunks.at(task);
+      tables.point(x, k, y, c, zeros);
+      for (int r = 0; r < c.rows(); r++) {
+        std::copy(w.bias, w.bias + w.n, sums.begin());
+        for (int tap = 0; tap < taps; tap++) {
+          const char* row = tables.source[tap * kChunk + r];
+          if (row == zeros) continue;
+          done++;
+          const Value* a = reinterpret_cast<const Value*>(row);
+          const float* b = w.panels + tap * w.n;
+          float* s = sums.data();
+#pragma omp simd
+          for (int64_t i = 0; i < w.n; i++) s[i] += Type::get(a + i) * b[i];
+        }
+        finish<Type>(y, w, pieces, sums.data(), 0, w.n, tables.target[r]);
+      }
+    }
+  }
+  return done * w.n;
+}
+
+// Half of a word, as float bits are laid: the first of a pair lies low.
+uint32_t half(uint32_t word, int64_t channel) { return channel & 1 ? word >> 16 : word & 0xffff; }
+
+// Panels of a subset of channels, from the panels of all: (ascending) `in` x `out` indices.
+template <class Type>
+void pack(const Weights& all, int taps, int64_t all_words, const int32_t* in, int64_t n_in,
+          const int32_t* out, const Weights& some, float* panels, int threads) {
+  const int64_t wide = int64_t(all.vectors) * kLanes;
+  const int64_t words = (n_in + Type::kPerWord - 1) / Type::kPerWord;
+  const auto lanes = [](int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; };
+  struct Part {  // channels of one source panel: its rows are `width` apart
+    int64_t width;
+    std::vector<Piece> pieces;
+  };
+  for (const Panel& panel : panels_of(some, nullptr)) {
+    const int64_t width = int64_t(panel.vectors) * kLanes;
+    std::vector<Part> parts;
+    for (int64_t i = 0, last = -1; i < panel.count;) {
+      const int64_t o = out[panel.first + i], source = o / wide;
+      if (source != last) parts.push_back({lanes(std::min(wide, all.n - source * wide)), {}});
+      last = source;
+      int run = 1;
+      while (run < 8 && i + run < panel.count && out[panel.first + i + run] == o + run &&
+             (o + run) % wide != 0)
+        run++;
+      parts.back().pieces.push_back({source * wide * taps * all_words + o % wide, i, run});
+      i += run;
+    }
+    float* const target_panel = panels + panel.first * taps * words;
+#pragma omp parallel for num_threads(threads)
+    for (int tap = 0; tap < taps; tap++) {
+      float* const target = target_panel + tap * words * width;
+      if (panel.count < width) std::memset(target, 0, size_t(words * width) * 4);
+      for (const Part& part : parts) {
+        for (int64_t k = 0; k < words; k++) {
+          const int64_t first = in ? in[k * Type::kPerWord] : k * Type::kPerWord;
+          const float* from = all.panels + (tap * all_words + first / Type::kPerWord) * part.width;
+          float* to = target + k * width;
+          const bool pair = Type::kPerWord == 2 && 2 * k + 1 < n_in;
+          const int64_t second = !pair ? first : in ? in[2 * k + 1] : first + 1;
+          if (Type::kPerWord == 1 || (pair && first % 2 == 0 && second == first + 1)) {
+            for (const Piece& piece : part.pieces) {
+              if (piece.count == 8) std::memcpy(to + piece.to, from + piece.from, 32);
+              else std::copy_n(from + piece.from, piece.count, to + piece.to);
+            }
+            continue;
+          }
+          const float* other = all.panels + (tap * all_words + second / 2) * part.width;
+          for (const Piece& piece : part.pieces) {
+            for (int i = 0; i < piece.count; i++) {
+              uint32_t low, high = 0;
+              std::memcpy(&low, from + piece.from + i, 4);
+              if (pair) std::memcpy(&high, other + piece.from + i, 4);
+              const uint32_t word = half(low, first) | (pair ? half(high, second) << 16 : 0u);
+              std::memcpy(to + piece.to + i, &word, 4);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// Sums that the controller's statistics are made of, in one pass over a whole map (T, places, C).
+//   sum, square: (T, C) over places. zero: (T, C) count of zeros. moved: (T - 1, C) of
+//   |x(t + 1) - x(t)| over places. place_moved: (T - 1, places) of the same over channels.
+//   place_sum: (T, places) over channels.
+template <class Type>
+void summarise(const Input& x, int64_t channels, float* sum, float* square, float* zero,
+               float* moved, float* place_moved, float* place_sum, int threads) {
+  using Value = typename Type::Value;
+  const int64_t places = int64_t(x.H) * x.W;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (int t = 0; t < x.T; t++) {
+    // Whole vectors: what is behind the last channel is read as zero and not given out.
+    const int64_t vectors = (channels + kLanes - 1) / kLanes;
+    std::vector<Vector> s(vectors), q(vectors), z(vectors), m(vectors);
+    const auto read = [&](const Value* row, int64_t v) {
+      if ((v + 1) * kLanes <= channels) return Type::read(row + v * kLanes);
+      float last[kLanes] = {};
+      for (int64_t c = v * kLanes; c < channels; c++) last[c - v * kLanes] = Type::get(row + c);
+      return load(last);
+    };
+    const auto total = [](Vector v) {
+      float sum = 0;
+      for (int i = 0; i < kLanes; i++) sum += v[i];
+      return sum;
+    };
+    const bool more = t + 1 < x.T;
+    for (int64_t p = 0; p < places; p++) {
+      const char* row = x.values + (t * places + p) * x.row_bytes;
+      const char* next = more ? row + places * x.row_bytes : row;
+      Vector all{}, change{};
+      for (int64_t v = 0; v < vectors; v++) {
+        const Vector a = read(reinterpret_cast<const Value*>(row), v);
+        const Vector d = read(reinterpret_cast<const Value*>(next), v) - a;
+        const Vector size = d > 0.0f ? d : -d;
+        s[v] += a;
+        q[v] += a * a;
+        z[v] += a == 0.0f ? splat(1.0f) : Vector{};
+        m[v] += size;
+        all += a;
+        change += size;
+      }
+      place_sum[t * places + p] = total(all);
+      if (more) place_moved[t * places + p] = total(change);
+    }
+    for (int64_t c = 0; c < channels; c++) {
+      const int64_t v = c / kLanes, i = c % kLanes;
+      sum[t * channels + c] = s[v][i];
+      square[t * channels + c] = q[v][i];
+      zero[t * channels + c] = z[v][i];
+      if (more) moved[t * channels + c] = m[v][i];
+    }
+  }
+}
+
+}  // namespace
+
+// What `native.py` calls. `convolve_*` return the multiply-accumulates that were carried out.
+#define EXPORT(NAME, TYPE)                                                                        \
+  int64_t convolve_##NAME(const Input* x, const Window* k, const Output* y, const Weights* w,     \
+                          const char* zeros, int threads) {                                       \
+    return convolve<TYPE>(*x, *k, *y, *w, zeros, threads);                                        \
+  }                                                                                               \
+  int64_t convolve_depthwise_##NAME(const Input* x, const Window* k, const Output* y,             \
+                                    const Weights* w, const char* zeros, int threads) {           \
+    return convolve_depthwise<TYPE>(*x, *k, *y, *w, zeros, threads);                              \
+  }                                                                                               \
+  void pack_##NAME(const Weights* all, int taps, int64_t all_words, const int32_t* in,            \
+                   int64_t n_in, const int32_t* out, const Weights* some, float* panels,          \
+                   int threads) {                                                                 \
+    pack<TYPE>(*all, taps, all_words, in, n_in, out, *some, panels, threads);                     \
+  }                                                                                               \
+  void summarise_##NAME(const Input* x, int64_t channels, float* sum, float* square,              \
+                        float* zero, float* moved, float* place_moved, float* place_sum,          \
+                        int threads) {                                                            \
+    summarise<TYPE>(*x, channels, sum, square, zero, moved, place_moved, place_sum, threads);     \
+  }
+
+extern "C" {
+EXPORT(float32, Float32)
+#ifdef __AVX512BF16__
+EXPORT(bfloat16, BFloat16)
+#endif
+int lanes() { return kLanes; }
+int has_bfloat16() {
+#ifdef __AVX512BF16__
+  return 1;
+#else
+  return 0;
+#endif
+}
+}

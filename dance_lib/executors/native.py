@@ -1,0 +1,244 @@
+"""Compile `conv.cpp` for this processor, once, and call it."""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import threading
+from functools import cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from platformdirs import user_cache_path
+from torch import Tensor
+
+from dance_lib.aap.statistics import Sums
+from dance_lib.atomic import replacing
+from dance_lib.errors import DanceError
+from dance_lib.executors.kernels import Target, Weights, Window
+from dance_lib.executors.rows import Index, Rows, row_of
+
+SOURCE = Path(__file__).with_name("conv.cpp")
+FLAGS = ["-O3", "-march=native", "-std=gnu++17", "-shared", "-fPIC"]
+NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+
+
+def cache_folder() -> Path:
+    """Where what was made or measured for this machine is kept; XDG_CACHE_HOME moves it."""
+    return user_cache_path("dance_lib")
+
+
+class NativeError(DanceError):
+    """The kernels can't be compiled or don't serve this number format; the message says why."""
+
+
+def _struct(name: str, **kinds: str) -> type[ctypes.Structure]:
+    """A struct of conv.cpp: its fields by type, in order."""
+    types = {"pointer": ctypes.c_void_p, "long": ctypes.c_int64, "int": ctypes.c_int32}
+    fields = [(field, types[kind]) for field, kind in kinds.items()]
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+_Input = _struct("Input", values="pointer", row_bytes="long", words="long", frame="pointer",
+                 place="pointer", block="long", T="int", H="int", W="int")  # fmt: skip
+_Window = _struct("Window", **{a + b: "int" for a in "kspd" for b in "thw"})
+_Output = _struct("Output", values="pointer", row_bytes="long", frames="pointer", places="pointer",
+                  n_frames="long", n_places="long", block="long", W="int", in_place="int",
+                  columns="pointer", add="int", relu_before="int", relu_after="int")  # fmt: skip
+_Weights = _struct("Weights", panels="pointer", bias="pointer", keep="pointer", n="long",
+                   vectors="int")  # fmt: skip
+
+
+class Native:
+    """The compiled kernels.
+
+    Args:
+        dtype: torch.float32 or torch.bfloat16.
+
+    Raises:
+        NativeError: no compiler, or a processor without instructions for this format.
+    """
+
+    name = "native"
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        library = _library()
+        if dtype not in NAMES or (dtype == torch.bfloat16 and not library.has_bfloat16()):
+            raise NativeError(f"this processor has no instructions for {dtype} products")
+        self.lanes: int = library.lanes()
+        self.per_word = 2 if dtype == torch.bfloat16 else 1
+        self._convolve = _returning_long(library, f"convolve_{NAMES[dtype]}")
+        self._depthwise = _returning_long(library, f"convolve_depthwise_{NAMES[dtype]}")
+        self._pack = getattr(library, f"pack_{NAMES[dtype]}")
+        self._summarise = getattr(library, f"summarise_{NAMES[dtype]}")
+        self._zeros = torch.zeros(1)
+        self._local = threading.local()
+
+    def lay_out(self, weight: Tensor, bias: Tensor, depthwise: bool) -> Weights:
+        """See `Kernels`: panels (O / tile, taps, words, tile), depthwise (taps, O) in float32."""
+        O, I = weight.shape[:2]
+        taps = prod(weight.shape[2:])
+        self._need_zeros(I)
+        if depthwise:
+            return Weights(weight.reshape(O, taps).T.contiguous(), bias, O, O, taps, 0, True)
+        vectors = best_tile(O, self.lanes)
+        wide = -(-O // self.lanes) * self.lanes
+        padded = weight.new_zeros(wide, -(-I // self.per_word) * self.per_word, taps)
+        padded[:O, :I] = weight.reshape(O, I, taps)
+        # Each (tile, words, per word, taps) -> (taps, words, tile, per word)
+        panels = [
+            part.unflatten(1, (-1, self.per_word)).permute(3, 1, 0, 2).flatten()
+            for part in padded.split(vectors * self.lanes)
+        ]
+        words = torch.cat(panels).to(self.dtype).view(torch.float32)
+        return Weights(words, _padded(bias, wide), I, O, taps, vectors, False)
+
+    def pick(self, weights: Weights, inputs: Index | None, outputs: Index | None) -> Weights:
+        """See `Kernels`."""
+        if inputs is None and outputs is None:
+            return weights
+        if weights.depthwise:
+            assert outputs is not None
+            index = torch.from_numpy(outputs).long()
+            panels, bias = weights.panels[:, index], weights.bias[index]
+            return Weights(panels, bias, len(index), len(index), weights.taps, 0, True)
+        n_in = weights.inputs if inputs is None else len(inputs)
+        out = np.arange(weights.outputs, dtype=np.int32) if outputs is None else outputs
+        wide = -(-len(out) // self.lanes) * self.lanes
+        panels = self._scratch(wide * weights.taps * -(-n_in // self.per_word))
+        bias = weights.bias[: weights.outputs][torch.from_numpy(out).long()]
+        vectors = best_tile(len(out), self.lanes)
+        some = Weights(panels, _padded(bias, wide), n_in, len(out), weights.taps, vectors, False)
+        self._pack(
+            ctypes.byref(_laid(weights)), weights.taps,
+            ctypes.c_int64(-(-weights.inputs // self.per_word)), _at(inputs), ctypes.c_int64(n_in),
+            _at(out), ctypes.byref(_laid(some)), _at(panels), torch.get_num_threads(),
+        )  # fmt: skip
+        return some
+
+    def convolve(self, x: Rows, window: Window, weights: Weights, target: Target) -> int:
+        """See `Kernels`."""
+        y, itemsize = target.rows, self.dtype.itemsize
+        frame, place = row_of(x.frames, x.size[0]), row_of(x.places, prod(x.size[1:]))
+        words = -(-weights.inputs // self.per_word)
+        source = _input(x, words, frame, place)
+        output = _Output(
+            _at(y.buffer), y.buffer.stride(0) * itemsize, _at(target.frames), _at(target.places),
+            target.n_frames, target.n_places, y.block, y.size[2], target.add, _at(target.columns),
+            target.add, target.relu_before, target.relu_after,
+        )  # fmt: skip
+        laid = _laid(weights, target.keep)
+        run = self._depthwise if weights.depthwise else self._convolve
+        triples = (window.kernel, window.stride, window.padding, window.dilation)
+        return run(
+            ctypes.byref(source), ctypes.byref(_Window(*(n for triple in triples for n in triple))),
+            ctypes.byref(output), ctypes.byref(laid), _at(self._zeros), torch.get_num_threads(),
+        )  # fmt: skip
+
+    def sums(self, x: Rows) -> Sums:
+        """See `Kernels`."""
+        C, (T, H, W) = x.columns, x.size
+        sums = torch.empty(3, T, C)
+        moved, place_moved = torch.empty(T - 1, C), torch.empty(T - 1, H, W)
+        place_sum = torch.empty(T, H, W)
+        self._summarise(
+            ctypes.byref(_input(x)), ctypes.c_int64(C), *(_at(part) for part in sums), _at(moved),
+            _at(place_moved), _at(place_sum), torch.get_num_threads(),
+        )  # fmt: skip
+        each, steps = H * W, max(1, T - 1)
+        return Sums(
+            mean=sums[0].T[None] / each,
+            square=sums[1].T[None] / each,
+            zeros=sums[2].sum(0)[None] / (T * each),
+            motion=moved.sum(0)[None] / (steps * each),
+            moved=place_moved[None] / C if T > 1 else torch.zeros(1, 1, H, W),
+            places=place_sum.sum(0)[None] / (T * C),
+        )
+
+    def _need_zeros(self, channels: int) -> None:
+        """What a position that is not stored reads as, as wide as the widest input."""
+        if len(self._zeros) <= channels:
+            self._zeros = torch.zeros(channels + 2)
+
+    def _scratch(self, count: int) -> Tensor:
+        """Memory for weights that are used once; fresh pages would cost more than the copy."""
+        if not hasattr(self._local, "scratch") or self._local.scratch.numel() < count:
+            self._local.scratch = torch.empty(count)
+        return self._local.scratch[:count]
+
+
+QUICKNESS = {1: 0.6, 2: 0.92, 3: 1.0, 4: 0.95}  # of a register tile, by its vectors; measured
+
+
+def best_tile(outputs: int, lanes: int) -> int:
+    """Vectors in a register tile; the last tile is as narrow as it can be."""
+
+    def cost(tile: int) -> float:
+        whole, rest = divmod(-(-outputs // lanes), tile)
+        return whole * tile / QUICKNESS[tile] + (rest / QUICKNESS[rest] if rest else 0.0)
+
+    return min(QUICKNESS, key=cost)
+
+
+def _laid(weights: Weights, keep: Tensor | None = None) -> ctypes.Structure:
+    return _Weights(
+        _at(weights.panels), _at(weights.bias), _at(keep), weights.outputs, weights.vectors
+    )
+
+
+def _input(x: Rows, words: int = 0, frame: Index | None = None, place: Index | None = None) -> Any:
+    return _Input(
+        _at(x.buffer), x.buffer.stride(0) * x.buffer.dtype.itemsize, words, _at(frame), _at(place),
+        x.block, *x.size,
+    )  # fmt: skip
+
+
+def _padded(bias: Tensor, width: int) -> Tensor:
+    return torch.nn.functional.pad(bias, (0, width - len(bias)))
+
+
+def _at(array: Tensor | Index | None) -> ctypes.c_void_p:
+    """Address of what is passed to C; the caller keeps it alive."""
+    if array is None:
+        return ctypes.c_void_p(None)
+    at = array.data_ptr() if isinstance(array, Tensor) else array.ctypes.data
+    return ctypes.c_void_p(at)
+
+
+def _returning_long(library: ctypes.CDLL, name: str) -> "ctypes._NamedFuncPointer":
+    function = getattr(library, name)
+    function.restype = ctypes.c_int64
+    return function
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """Compile unless that was done before for the same source, compiler and processor."""
+    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
+    if compiler is None:
+        raise NativeError("no C++ compiler found; install g++ or clang, or set CXX")
+    # What the compiler predefines for this processor names its instruction sets and its version.
+    processor = _run([compiler, *FLAGS[:3], "-dM", "-E", "-x", "c++", os.devnull])
+    key = hashlib.sha256(SOURCE.read_bytes() + processor + repr(FLAGS).encode()).hexdigest()[:16]
+    built = cache_folder() / f"conv-{key}.so"
+    if not built.exists():
+        with replacing(built) as partial:
+            try:
+                _run([compiler, *FLAGS, "-fopenmp", str(SOURCE), "-o", str(partial)])
+            except NativeError:  # Apple's clang has no OpenMP: one thread then
+                _run([compiler, *FLAGS, "-Wno-unknown-pragmas", str(SOURCE), "-o", str(partial)])
+    return ctypes.CDLL(str(built))
+
+
+def _run(command: list[str]) -> bytes:
+    try:
+        return subprocess.run(command, check=True, capture_output=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", b"").decode(errors="replace").strip().splitlines()
+        detail = said[0] if said else str(error)
+        raise NativeError(f"{Path(command[0]).name} can't compile the kernels: {detail}") from error

@@ -1,0 +1,332 @@
+"""A network's graph as a list of steps that work on the rows of one clip."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from dance_lib.executors.clips import ClipReader
+from dance_lib.executors.kernels import Kernels
+from dance_lib.executors.layer import EVERYTHING, Kept, Layer, is_affine
+from dance_lib.executors.operations import add, operation, pointwise, select
+from dance_lib.executors.rows import Rows
+from dance_lib.executors.workspace import Workspace
+from dance_lib.models.nodes import TRANSPARENT, Nodes
+from dance_lib.models.residual import ADDITIONS
+from dance_lib.models.structure import Structure, Unit
+from dance_lib.models.tracing import function_name, holds_tensors
+
+Record = Callable[[str, Tensor], None]
+OTHER = "other"
+
+
+@dataclass(eq=False)
+class Run:
+    """One clip on its way through the network.
+
+    Attributes:
+        memory: gives buffers.
+        values: of the graph's nodes, as long as someone will read them.
+        kept: what the plan keeps of each unit.
+        compact: units whose dropped channels are left out, not computed and zeroed.
+        dropped: branches that are not touched.
+        record: sees every unit's output (1, C_u, T_u, H_u, W_u).
+        spent: (MACs, bytes) carried out, by unit; what is no unit under `other`.
+    """
+
+    memory: Workspace
+    values: dict[fx.Node, Any]
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    compact: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
+    record: Record | None = None
+    spent: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def spend(self, name: str, macs: int, bytes_moved: int) -> None:
+        """Count what a layer did."""
+        before = self.spent.get(name, (0, 0))
+        self.spent[name] = (before[0] + macs, before[1] + bytes_moved)
+
+
+@dataclass(eq=False)
+class Step:
+    """Computes one node's value.
+
+    Attributes:
+        reads: nodes whose values it takes, in order.
+        run: takes the run and those values.
+        last: nodes that nobody reads afterwards.
+        branch: the branch that alone needs this value; where it is dropped the value is None.
+        joins: whether it adds, and so takes None for a side that adds nothing; what else reads
+            None is None.
+    """
+
+    node: fx.Node
+    reads: list[fx.Node]
+    run: Callable[..., Any]
+    last: list[fx.Node] = field(default_factory=list)
+    branch: str | None = None
+    joins: bool = False
+
+    def __call__(self, run: Run) -> None:
+        """Put the node's value into the run and let go of what is not read again."""
+        values = [run.values[n] for n in self.reads]
+        skipped = self.branch is not None and self.branch in run.dropped
+        skipped = skipped or (not self.joins and any(value is None for value in values))
+        run.values[self.node] = None if skipped else self.run(run, *values)
+        for node in self.last:
+            value = run.values.pop(node)
+            if isinstance(value, Rows) and not any(
+                isinstance(other, Rows) and other.buffer.data_ptr() == value.buffer.data_ptr()
+                for other in run.values.values()
+            ):
+                run.memory.give(value.buffer)
+
+
+class Program:
+    """The steps of a network, cut behind its stem.
+
+    Args:
+        network: the backbone, in evaluation; its weights are copied.
+        structure: of the network.
+        kernels: what computes convolutions.
+
+    Attributes:
+        layers: by unit.
+        chains: units of each branch, in order, as far as each reads the one before alone.
+    """
+
+    def __init__(self, network: nn.Module, structure: Structure, kernels: Kernels) -> None:
+        self._nodes = Nodes(network, structure.graph)
+        self._structure, self._kernels = structure, kernels
+        self._unit_of = {unit.name: unit for unit in structure.units.values()}
+        self._alias: dict[fx.Node, fx.Node] = {}
+        self._covered: set[fx.Node] = set()
+        self._sums: dict[fx.Node, tuple[Unit, Layer, fx.Node, fx.Node]] = {}
+        self.layers: dict[str, Layer] = {}
+        graph = list(structure.graph.nodes)
+        self._clip = next(node for node in graph if node.op == "placeholder")
+        self._result = graph[-1].all_input_nodes[0]
+        steps: list[Step] = []
+        for node in graph:
+            if node.op not in ("placeholder", "output") and node not in self._covered:
+                step = self._step(node)
+                if step is not None:
+                    steps.append(step)
+        self._result = self._real(self._result)
+        self._stem_node = next(node for node in graph if node.name == structure.stem)
+        _mark_last(steps, keep={self._result})
+        owners = self._owners(graph)
+        for step in steps:
+            step.branch = owners.get(step.node)
+        cut = next(i for i, step in enumerate(steps) if step.node is self._stem_node) + 1
+        self._stem, self._body = steps[:cut], steps[cut:]
+
+    def stem(self, run: Run, clip: Tensor) -> Rows:
+        """Normalised (C, T, H, W) -> the stem's output, which the run goes on from."""
+        run.values[self._clip] = clip
+        for step in self._stem:
+            step(run)
+        return run.values[self._stem_node]
+
+    def body(self, run: Run) -> Tensor:
+        """All behind the stem -> logits (1, classes); the run knows by now what is kept."""
+        if run.record is not None:
+            for unit in self._structure.units.values():
+                if unit.branch in run.dropped:
+                    run.record(unit.name, torch.zeros(1, *unit.out_shape))
+        for step in self._body:
+            step(run)
+        return run.values[self._result]
+
+    # ------------------------------------------------------------------ from nodes to steps
+    def _step(self, node: fx.Node) -> Step | None:
+        nodes, module = self._nodes, self._nodes.module(node)
+        if isinstance(module, TRANSPARENT):
+            self._alias[node] = node.all_input_nodes[0]
+            return None
+        if nodes.is_prunable(node):
+            return self._convolution(node)
+        if node in self._sums:
+            return self._sum(node)
+        reads = [self._real(n) for n in node.all_input_nodes]
+        if _adds(node) and len(reads) == 2 and all(map(nodes.is_map, reads)):
+            return Step(node, reads, lambda run, x, y: add(x, y), joins=True)
+        pools = self._structure.pools
+        compute = operation(nodes, node, self._kernels.dtype, of_stored=node.name in pools)
+        if isinstance(module, nn.Conv3d | nn.Linear):
+            known = next(o for o in self._structure.others if o.name == str(node.target))
+            touched = 4 * (known.weights + known.inputs + known.outputs)
+
+            def counted(run: Run, *values: Any) -> Any:
+                run.spend(OTHER, known.macs, touched)
+                return compute(*values)
+
+            return Step(node, reads, counted)
+        return Step(node, reads, lambda run, *values: compute(*values))
+
+    def _convolution(self, node: fx.Node) -> Step | None:
+        name = str(node.target)
+        unit = self._unit_of.get(name)
+        chain = self._chain(node, unit)
+        self._covered |= set(chain)
+        rest = [n for n in chain[1:] if not isinstance(self._nodes.module(n), TRANSPARENT)]
+        norm = (
+            self._nodes.module(rest[0]) if rest and is_affine(self._nodes.module(rest[0])) else None
+        )
+        rest = rest[1:] if norm is not None else rest
+        relu = bool(rest) and self._is_relu(rest[0])
+        rest = rest[1:] if relu else rest
+        conv = self._nodes.module(node)
+        assert isinstance(conv, nn.Conv3d)
+        reader = None
+        if node.all_input_nodes[0] is self._clip:
+            reader = ClipReader(conv, self._kernels.dtype)
+            conv = reader.conv
+        layer = Layer(self._kernels, conv, norm, relu, self._nodes.map_of(node)[1:])
+        read = [self._real(node.all_input_nodes[0])]
+        if unit is None:
+
+            def run_other(run: Run, x: Any) -> Rows:
+                y, *spent = layer(reader(x) if reader else x, EVERYTHING, run.memory)
+                run.spend(OTHER, *spent)
+                return y
+
+            return Step(chain[-1], read, run_other)
+        self.layers[name] = layer
+        branch = self._structure.branches[unit.branch]
+        users = self._users(chain[-1])
+        if not rest and branch.droppable and branch.units[-1] == name and len(users) == 1:
+            other = [n for n in users[0].all_input_nodes if self._real(n) is not chain[-1]]
+            if _adds(users[0]) and len(other) == 1 and self._nodes.is_map(other[0]):
+                self._sums[users[0]] = (unit, layer, read[0], self._real(other[0]))
+                return None
+        tail = [pointwise(self._nodes, n) for n in rest]
+        whole = [] if all(tail) else [operation(self._nodes, n, self._kernels.dtype) for n in rest]
+        return Step(chain[-1], read, _unit(unit, layer, [t for t in tail if t], whole))
+
+    def _sum(self, node: fx.Node) -> Step:
+        """The last unit of a branch, added to the residual stream in place."""
+        unit, layer, read, stream_node = self._sums[node]
+        users = self._users(node)
+        relu = len(users) == 1 and self._is_relu(users[0])
+        if relu:
+            self._covered.add(users[0])
+
+        def run_sum(run: Run, x: Rows | None, stream: Rows) -> Rows:
+            kept = run.kept[unit.name]
+            if x is not None and run.record is not None:
+                alone, *_ = layer(x, kept, run.memory)
+                run.record(unit.name, alone.tensor().clone())
+            shared = stream_node not in step.last or (x is not None and x.buffer is stream.buffer)
+            if shared or not stream.whole or stream.channels is not None:
+                stream = stream.spread().every_channel().copy(run.memory)
+            if x is not None:
+                stream, *spent = layer(
+                    x, kept, run.memory, compact=unit.name in run.compact, onto=stream,
+                    relu_after=relu,
+                )  # fmt: skip
+                run.spend(unit.name, *spent)
+            if relu and not stream.nonnegative and not kept.everything:
+                stream.buffer.relu_()  # where the branch added nothing
+            stream.nonnegative = relu
+            return stream
+
+        step = Step(users[0] if relu else node, [read, stream_node], run_sum, joins=True)
+        return step
+
+    def _chain(self, conv: fx.Node, unit: Unit | None) -> list[fx.Node]:
+        """A convolution and what folds into it; of a unit, all up to what its mask multiplies."""
+        chain, seen = [conv], ""
+        while True:
+            users = [n for n in chain[-1].users if holds_tensors(n)]
+            if unit is not None:
+                if chain[-1].name == unit.node:
+                    return chain
+            elif len(users) != 1 or chain[-1].name == self._structure.stem or seen == "relu":
+                return chain
+            elif is_affine(self._nodes.module(users[0])) and not seen:
+                seen = "norm"
+            elif self._is_relu(users[0]):
+                seen = "relu"
+            else:
+                return chain
+            chain.append(users[0])
+
+    def _is_relu(self, node: fx.Node) -> bool:
+        module = self._nodes.module(node)
+        return isinstance(module, nn.ReLU) or (
+            module is None and node.op != "output" and function_name(node) in ("relu", "relu_")
+        )
+
+    def _real(self, node: fx.Node) -> fx.Node:
+        """The node whose value a node that changes nothing passes on."""
+        while node in self._alias:
+            node = self._alias[node]
+        return node
+
+    def _users(self, node: fx.Node) -> list[fx.Node]:
+        """Who reads a node's value, be it through nodes that change nothing."""
+        found = []
+        for user in node.users:
+            transparent = isinstance(self._nodes.module(user), TRANSPARENT)
+            found += self._users(user) if transparent else [user]
+        return found
+
+    def _owners(self, graph: list[fx.Node]) -> dict[fx.Node, str]:
+        """Nodes that only one droppable branch needs: all that they lead to is its end."""
+        owners: dict[fx.Node, str] = {}
+        ends = {
+            unit.node: unit.branch
+            for unit in self._structure.units.values()
+            if self._structure.branches[unit.branch].droppable
+        }
+        for node in reversed(graph):
+            if node.name in ends:
+                owners[node] = ends[node.name]
+            else:
+                leading = {owners.get(user) for user in node.users}
+                if len(leading) == 1 and None not in leading:
+                    owners[node] = leading.pop() or ""
+        return owners
+
+
+def _unit(
+    unit: Unit, layer: Layer, tail: list[Callable[..., Any]], whole: list[Callable[..., Any]]
+) -> Callable[..., Rows]:
+    """A unit whose output others read.
+
+    `tail` is what follows the convolution and needs no other position than its own; `whole` is
+    what needs the whole map (a norm over the clip's own statistics, say): nothing is skipped then.
+    """
+
+    def run_unit(run: Run, x: Rows) -> Rows:
+        kept = run.kept[unit.name]
+        if whole:
+            y, *spent = layer(x, EVERYTHING, run.memory)
+        else:
+            y, *spent = layer(x, kept, run.memory, compact=bool(tail) or unit.name in run.compact)
+        run.spend(unit.name, *spent)
+        for compute in whole or tail:
+            y = compute(y)
+        if whole:
+            y = select(y, kept)
+        if run.record is not None:
+            run.record(unit.name, y.tensor().clone())
+        return y
+
+    return run_unit
+
+
+def _adds(node: fx.Node) -> bool:
+    return node.target in ADDITIONS or node.target in ("add", "add_")
+
+
+def _mark_last(steps: list[Step], keep: set[fx.Node]) -> None:
+    """Note at each step which of the values it reads nobody reads afterwards."""
+    seen = set(keep)
+    for step in reversed(steps):
+        step.last = [n for n in dict.fromkeys(step.reads) if n not in seen]
+        seen |= set(step.reads)

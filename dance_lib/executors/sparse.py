@@ -1,0 +1,173 @@
+"""The sparse executor: computes what a plan keeps, and nothing else."""
+
+import copy
+import threading
+import warnings
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dance_lib.aap.plan import PruningPlan, as_plan
+from dance_lib.aap.statistics import Sums, statistics_of
+from dance_lib.errors import DanceError
+from dance_lib.executors.kernels import Kernels
+from dance_lib.executors.layer import Kept
+from dance_lib.executors.masked import Masked, Recorded
+from dance_lib.executors.native import Native, NativeError
+from dance_lib.executors.portable import Portable
+from dance_lib.executors.program import Program, Record, Run
+from dance_lib.executors.rows import Rows, kept
+from dance_lib.executors.workspace import Workspace
+from dance_lib.network import Dance, check_clips
+
+Backend = Literal["auto", "cpu", "cuda", "reference"]
+Spent = dict[str, tuple[int, int]]
+
+
+class Sparse:
+    """A `Dance` network in evaluation whose plans save work; made by `sparse`.
+
+    It holds copies of the weights, laid out for its kernels: train the `Dance` network, then make
+    a new one. Each clip of a batch runs by its own plan, one after the other.
+
+    Attributes:
+        structure, clip_shape: of the network.
+        controller: a copy, in evaluation.
+        dtype: of activations and weights; sums are float32.
+    """
+
+    def __init__(self, net: Dance, kernels: Kernels) -> None:
+        self.structure, self.clip_shape, self.grid = net.structure, net.clip_shape, net.grid
+        self.controller = copy.deepcopy(net.controller).eval()
+        self.dtype = kernels.dtype
+        self._mean, self._std = net.mean.clone(), net.std.clone()
+        self._kernels = kernels
+        self._program = Program(net.backbone, net.structure, kernels)
+        self._local = threading.local()
+
+    def __call__(
+        self, clip: Tensor, plan: PruningPlan | None = None, record: Record | None = None
+    ) -> Tensor:
+        """Logits (N, classes) float32 of clips (N, C, T, H, W) float32 in [0, 1].
+
+        Args:
+            clip: the clips.
+            plan: what to compute; by default the controller's.
+            record: called for each clip with each unit's name and output (1, C_u, T_u, H_u, W_u),
+                zeros where the plan drops it.
+
+        Raises:
+            DanceError: the clips have another shape, or hold NaN or infinite pixels.
+            PlanError: the plan does not fit this network or this batch.
+        """
+        return self.run(clip, plan, record)[0]
+
+    def plan(self, clip: Tensor) -> PruningPlan:
+        """The controller's plan for clips (N, C, T, H, W)."""
+        with torch.no_grad():
+            return self._decide([rows for _, rows in self._stems(clip)])
+
+    @torch.no_grad()
+    def run(
+        self, clip: Tensor, plan: PruningPlan | None = None, record: Record | None = None
+    ) -> tuple[Tensor, list[Spent]]:
+        """As a call; also the MACs and bytes that each clip took, by unit and `other`."""
+        if plan is not None:
+            as_plan(plan).check(self.structure)
+            if len(plan) != len(clip):
+                raise DanceError(f"the plan is for {len(plan)} clips, the batch has {len(clip)}")
+        stems = self._stems(clip)
+        plan = self._decide([rows for _, rows in stems]) if plan is None else plan
+        logits = []
+        for number, (run, _) in enumerate(stems):
+            run.kept = kept_of(plan, number)
+            run.dropped = frozenset(
+                branch.name
+                for branch in self.structure.branches.values()
+                if branch.droppable and all(run.kept[u].nothing for u in branch.units)
+            )
+            run.compact = frozenset(run.kept)
+            run.record = record
+            logits.append(self._program.body(run))
+        return torch.cat(logits), [run.spent for run, _ in stems]
+
+    def _stems(self, clip: Tensor) -> list[tuple[Run, Rows]]:
+        check_clips(clip, self.clip_shape)
+        if not hasattr(self._local, "memory"):  # two threads must not write to one buffer
+            self._local.memory = Workspace()
+        runs = [Run(self._local.memory, {}) for _ in clip]
+        normalised = (clip - self._mean) / self._std
+        return [(run, self._program.stem(run, c)) for run, c in zip(runs, normalised, strict=True)]
+
+    def _decide(self, stems: list[Rows]) -> PruningPlan:
+        each = [vars(self._kernels.sums(rows)) for rows in stems]
+        sums = Sums(**{name: torch.cat([e[name] for e in each]) for name in each[0]})
+        return self.controller.plan(statistics_of(sums, self.grid))
+
+
+class Reference:
+    """The masked executor in float64: slow, and what every other one is held against."""
+
+    def __init__(self, net: Dance) -> None:
+        self._net = copy.deepcopy(net).double().eval()
+        self.structure, self.clip_shape = self._net.structure, net.clip_shape
+        self.controller = self._net.controller
+        self.dtype = torch.float64
+
+    @torch.no_grad()
+    def __call__(
+        self, clip: Tensor, plan: PruningPlan | None = None, record: Record | None = None
+    ) -> Tensor:
+        """As `Sparse`, in float64; records whole batches (N, C_u, T_u, H_u, W_u)."""
+        if record is None:
+            return self._net(clip.double(), plan)
+        stem = self._net.stem(clip.double())
+        masks = self._net.plan_from(stem) if plan is None else plan
+        return self._net.body(stem, Recorded(record, Masked(masks)))
+
+    def plan(self, clip: Tensor) -> PruningPlan:
+        """The controller's plan for clips (N, C, T, H, W), decided in float64."""
+        return self._net.plan(clip.double())
+
+
+def sparse(
+    net: Dance, backend: Backend = "auto", dtype: torch.dtype = torch.float32
+) -> Sparse | Reference:
+    """The executor that skips what a plan drops. Evaluation only; it copies the weights.
+
+    Args:
+        net: the network; left as it is.
+        backend: "cpu"; "reference", the masked executor in float64; "auto", the quickest there is.
+        dtype: torch.float32 or torch.bfloat16, of weights and activations.
+
+    Raises:
+        DanceError: an unknown backend or number format, or one that this machine can't serve.
+    """
+    if backend == "reference":
+        return Reference(net)
+    if backend not in ("auto", "cpu"):
+        raise DanceError(f"backend {backend!r} is not available; choose auto, cpu or reference")
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise DanceError(f"dtype must be torch.float32 or torch.bfloat16, not {dtype}")
+    return Sparse(net, _kernels(dtype))
+
+
+def _kernels(dtype: torch.dtype) -> Kernels:
+    try:
+        return Native(dtype)
+    except NativeError as error:
+        warnings.warn(f"slow kernels are used: {error}", stacklevel=3)
+        return Portable(dtype)
+
+
+def kept_of(plan: PruningPlan, clip: int) -> dict[str, Kept]:
+    """What the plan keeps of each unit for one clip of its batch."""
+    return {
+        name: Kept(
+            kept(plan.frames[name][clip].numpy()),
+            kept(plan.features[name][clip].flatten().numpy()),
+            kept(plan.channels[name][clip].numpy()),
+        )
+        for name in plan.units
+    }

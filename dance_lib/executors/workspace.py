@@ -1,0 +1,35 @@
+"""Memory for activations, used again and again.
+
+A map of 30 MB that is allocated anew for every layer costs its page faults every time.
+"""
+
+import torch
+from torch import Tensor
+
+
+class Workspace:
+    """Buffers that were given back, for whoever asks next."""
+
+    def __init__(self) -> None:
+        self._free: list[Tensor] = []
+        self._taken: dict[int, Tensor] = {}
+
+    def take(self, rows: int, width: int, dtype: torch.dtype) -> Tensor:
+        """(rows, width) of undefined content: the smallest free buffer that holds it."""
+        count = rows * width
+        if not count:
+            return torch.empty(rows, width, dtype=dtype)
+        fitting = [b for b in self._free if b.dtype == dtype and b.numel() >= count]
+        if fitting:
+            buffer = min(fitting, key=Tensor.numel)
+            self._free = [b for b in self._free if b is not buffer]
+        else:
+            buffer = torch.empty(count, dtype=dtype)
+        self._taken[buffer.data_ptr()] = buffer
+        return buffer[:count].view(rows, width)
+
+    def give(self, rows: Tensor) -> None:
+        """Give back what `take` gave; memory of somebody else's is let alone."""
+        buffer = self._taken.pop(rows.data_ptr(), None)
+        if buffer is not None:
+            self._free.append(buffer)
