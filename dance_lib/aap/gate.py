@@ -11,6 +11,8 @@ def gate(logits: Tensor, temperature: float = 1.0, noise: Tensor | None = None) 
     hard sample is that of a binary concrete variable (Maddison et al. 2017, arXiv 1611.00712).
     """
     noisy = logits if noise is None else logits + noise
+    if not torch.is_grad_enabled():
+        return (noisy > 0).to(noisy.dtype)
     soft = torch.sigmoid(noisy / temperature)
     hard = (noisy > 0).to(soft.dtype)
     return hard + (soft - soft.detach())  # in this order the value is exactly 0 or 1
@@ -28,6 +30,8 @@ def keep_best(gates: Tensor, logits: Tensor) -> Tensor:
     Both are (N, ...); all axes after the first are one set of gates.
     """
     flat, scores = gates.flatten(1), logits.flatten(1)
+    if (flat.detach() >= 0.5).any(1).all():
+        return gates
     best = torch.zeros_like(flat).scatter_(1, scores.argmax(1, keepdim=True), 1.0)
     closed = (flat.detach() < 0.5).all(1, keepdim=True)
     return (flat + best * closed).reshape(gates.shape)

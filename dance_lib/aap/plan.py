@@ -170,14 +170,17 @@ class PruningPlan(Masks):
             frames: by branch, (N, T_b). tiles: by branch, (N, G_h, G_w).
             channels: by unit with gates of its own, (N, groups).
         """
-        masks = spread(structure, frames=frames, tiles=tiles, channels=channels)
-        kept = [{u: e > 0.5 for u, e in getattr(masks, axis).items()} for axis in AXES]
+        # A plan is made for every clip that is run: few operations, on decisions not yet spread.
+        opened = [{name: e > 0.5 for name, e in axis.items()} for axis in (frames, tiles, channels)]
+        masks = spread(structure, frames=opened[0], tiles=opened[1], channels=opened[2])
+        kept = [dict(getattr(masks, axis)) for axis in AXES]
         for branch in structure.branches.values():
-            dropped = _closed(kept[0], branch) | _closed(kept[2], branch)
-            for entries in kept:
-                for unit in branch.units:
-                    opened = (~dropped).reshape(-1, *[1] * (entries[unit].dim() - 1))
-                    entries[unit] = entries[unit] & opened
+            keeps = ~(_closed(kept[0], branch) | _closed(kept[2], branch))
+            if not keeps.all():
+                for entries in kept:
+                    for unit in branch.units:
+                        shape = (-1, *[1] * (entries[unit].dim() - 1))
+                        entries[unit] = entries[unit] & keeps.reshape(shape)
         return cls(*kept)
 
     def check(self, structure: Structure) -> None:
@@ -229,15 +232,21 @@ def spread(
     """
     like = next(iter(frames.values()))
     kept: tuple[dict[str, Tensor], ...] = ({}, {}, {})
+    of_size: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}  # units of one size share theirs
     for name, unit in structure.units.items():
         owner = structure.channel_owner(name)
-        kept[0][name] = structure.spread_frames(name, frames[unit.branch])
+        size = (unit.branch, unit.out_shape[1:], unit.to_output)
+        if size not in of_size:
+            of_size[size] = (
+                structure.spread_frames(name, frames[unit.branch]),
+                structure.spread_features(name, tiles[unit.branch]),
+            )
+        kept[0][name], kept[2][name] = of_size[size]
         kept[1][name] = (
             like.new_ones(len(like), unit.out_shape[0])
             if owner is None
             else structure.spread_channels(name, channels[owner])
         )
-        kept[2][name] = structure.spread_features(name, tiles[unit.branch])
     return Masks(*kept)
 
 

@@ -24,7 +24,7 @@ class ClipReader:
         self.folds = (
             conv.groups == 1
             and conv.dilation[2] == 1
-            and 1 < conv.kernel_size[2]
+            and conv.kernel_size[2] > 1
             and conv.in_channels * conv.kernel_size[2] <= MOST
         )
         self.stride, self.padding = int(conv.stride[2]), int(conv.padding[2])

@@ -33,6 +33,9 @@ constexpr int kChunk = 384;     // output rows that share one table of pointers
 typedef float Vector __attribute__((vector_size(kLanes * 4)));
 typedef float Loose __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
 
+typedef float Eight __attribute__((vector_size(32)));
+typedef float LooseEight __attribute__((vector_size(32), aligned(4), may_alias));
+
 Vector load(const float* p) { return *reinterpret_cast<const Loose*>(p); }
 void store(float* p, Vector v) { *reinterpret_cast<Loose*>(p) = v; }
 Vector relu(Vector v) { return v > 0.0f ? v : Vector{}; }
@@ -43,6 +46,8 @@ struct Float32 {
   static constexpr int kPerWord = 1;
   static float get(const Value* p) { return *p; }
   static void put(Value* p, float x) { *p = x; }
+  static Eight read_eight(const Value* p) { return *reinterpret_cast<const LooseEight*>(p); }
+  static void write_eight(Value* p, Eight v) { *reinterpret_cast<LooseEight*>(p) = v; }
   static Vector read(const Value* p) { return load(p); }
   static void write(Value* p, Vector v) { store(p, v); }
   static Vector multiply_add(float a, Vector b, Vector c) { return c + splat(a) * b; }
@@ -63,6 +68,13 @@ struct BFloat16 {
     std::memcpy(&bits, &x, 4);
     if (x != x) { *p = 0x7fc0; return; }
     *p = uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  }
+  static Eight read_eight(const Value* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p));
+    return (Eight)_mm256_slli_epi32(wide, 16);
+  }
+  static void write_eight(Value* p, Eight v) {
+    _mm_storeu_si128((__m128i*)p, (__m128i)_mm256_cvtneps_pbh((__m256)v));
   }
   static Vector read(const Value* p) {
     const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
@@ -199,22 +211,26 @@ struct Tables {
   }
 };
 
-// Neighbouring channels that stay neighbours where they are put, at most 8: one move each.
+// Neighbouring channels that stay neighbours where they are put.
 struct Piece {
   int64_t from;
   int64_t to;
   int count;
 };
 
-// Sum and activation. Inlined, so that a constant count becomes a few vector instructions.
+// Sum and activation, eight channels at a time: as many as one gate opens.
 template <class Type>
-inline __attribute__((always_inline)) void put(const Output& y, typename Type::Value* to,
-                                               const float* sums, int count) {
-  float row[kMaxVectors * kLanes];
-  for (int i = 0; i < count; i++) row[i] = sums[i];
-  if (y.add) for (int i = 0; i < count; i++) row[i] += Type::get(to + i);
-  if (y.relu_after) for (int i = 0; i < count; i++) row[i] = row[i] > 0 ? row[i] : 0;
-  for (int i = 0; i < count; i++) Type::put(to + i, row[i]);
+void put(const Output& y, typename Type::Value* to, const float* sums, int64_t count) {
+  for (; count >= 8; count -= 8, to += 8, sums += 8) {
+    Eight sum = *reinterpret_cast<const LooseEight*>(sums);
+    if (y.add) sum += Type::read_eight(to);
+    if (y.relu_after) sum = sum > 0.0f ? sum : Eight{};
+    Type::write_eight(to, sum);
+  }
+  for (int64_t i = 0; i < count; i++) {
+    const float sum = sums[i] + (y.add ? Type::get(to + i) : 0.0f);
+    Type::put(to + i, y.relu_after && !(sum > 0) ? 0.0f : sum);
+  }
 }
 
 // Activation, mask, sum, activation: from a row of sums into the output.
@@ -225,11 +241,9 @@ void finish(const Output& y, const Weights& w, const std::vector<Piece>& pieces,
   Value* out = reinterpret_cast<Value*>(target);
   if (y.relu_before) for (int64_t i = 0; i < count; i++) sums[i] = sums[i] > 0 ? sums[i] : 0;
   if (w.keep) for (int64_t i = 0; i < count; i++) sums[i] *= w.keep[first + i];
-  if (!y.columns) return put<Type>(y, out + first, sums, int(count));
-  for (const Piece& piece : pieces) {
-    if (piece.count == 8) put<Type>(y, out + piece.to, sums + piece.from, 8);
-    else put<Type>(y, out + piece.to, sums + piece.from, piece.count);
-  }
+  if (!y.columns) return put<Type>(y, out + first, sums, count);
+  for (const Piece& piece : pieces)
+    put<Type>(y, out + piece.to, sums + piece.from, piece.count);
 }
 
 // Output channels that one register tile computes; the last panel of a layer may be narrower.
@@ -247,8 +261,7 @@ std::vector<Panel> panels_of(const Weights& w, const int32_t* columns) {
     Panel panel{first, count, int((count + kLanes - 1) / kLanes), {}};
     for (int64_t i = 0; columns && i < count;) {
       int run = 1;
-      while (run < 8 && i + run < count && columns[first + i + run] == columns[first + i] + run)
-        run++;
+      while (i + run < count && columns[first + i + run] == columns[first + i] + run) run++;
       panel.pieces.push_back({i, columns[first + i], run});
       i += run;
     }
@@ -406,61 +419,77 @@ int64_t convolve_depthwise(const Input& x, const Window& k, const Output& y, con
 // Half of a word, as float bits are laid: the first of a pair lies low.
 uint32_t half(uint32_t word, int64_t channel) { return channel & 1 ? word >> 16 : word & 0xffff; }
 
+// The words that a subset of input channels makes, and how each is had from the words of all.
+struct Word {
+  int64_t first, second;  // channels; second is -1 where a word ends without it
+};
+
+template <class Type>
+std::vector<Word> words_of(const int32_t* in, int64_t n_in) {
+  std::vector<Word> words;
+  for (int64_t i = 0; i < n_in; i += Type::kPerWord) {
+    const bool pair = Type::kPerWord == 2 && i + 1 < n_in;
+    words.push_back({in ? in[i] : i, !pair ? -1 : in ? in[i + 1] : i + 1});
+  }
+  return words;
+}
+
 // Panels of a subset of channels, from the panels of all: (ascending) `in` x `out` indices.
 template <class Type>
 void pack(const Weights& all, int taps, int64_t all_words, const int32_t* in, int64_t n_in,
           const int32_t* out, const Weights& some, float* panels, int threads) {
-  const int64_t wide = int64_t(all.vectors) * kLanes;
-  const int64_t words = (n_in + Type::kPerWord - 1) / Type::kPerWord;
-  const auto lanes = [](int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; };
-  struct Part {  // channels of one source panel: its rows are `width` apart
-    int64_t width;
-    std::vector<Piece> pieces;
-  };
-  for (const Panel& panel : panels_of(some, nullptr)) {
-    const int64_t width = int64_t(panel.vectors) * kLanes;
-    std::vector<Part> parts;
-    for (int64_t i = 0, last = -1; i < panel.count;) {
-      const int64_t o = out[panel.first + i], source = o / wide;
-      if (source != last) parts.push_back({lanes(std::min(wide, all.n - source * wide)), {}});
-      last = source;
-      int run = 1;
-      while (run < 8 && i + run < panel.count && out[panel.first + i + run] == o + run &&
-             (o + run) % wide != 0)
-        run++;
-      parts.back().pieces.push_back({source * wide * taps * all_words + o % wide, i, run});
-      i += run;
-    }
-    float* const target_panel = panels + panel.first * taps * words;
-#pragma omp parallel for num_threads(threads)
+  const std::vector<Word> words = words_of<Type>(in, n_in);
+  const int64_t count = int64_t(words.size()), wide = int64_t(all.vectors) * kLanes;
+  // A word that is one of the source's is moved whole; neighbours are moved in one loop.
+  struct Run { int64_t to, from, count; };
+  std::vector<Run> runs;
+  std::vector<int64_t> mixed;
+  for (int64_t k = 0; k < count; k++) {
+    const Word& word = words[k];
+    const int64_t from = word.first / Type::kPerWord;
+    if (Type::kPerWord == 2 && (word.first % 2 || word.second != word.first + 1)) mixed.push_back(k);
+    else if (!runs.empty() && runs.back().to + runs.back().count == k &&
+             runs.back().from + runs.back().count == from) runs.back().count++;
+    else runs.push_back({k, from, 1});
+  }
+  const std::vector<Panel> made = panels_of(some, nullptr);
+#pragma omp parallel for num_threads(threads) collapse(2)
+  for (size_t p = 0; p < made.size(); p++) {
     for (int tap = 0; tap < taps; tap++) {
-      float* const target = target_panel + tap * words * width;
-      if (panel.count < width) std::memset(target, 0, size_t(words * width) * 4);
-      for (const Part& part : parts) {
-        for (int64_t k = 0; k < words; k++) {
-          const int64_t first = in ? in[k * Type::kPerWord] : k * Type::kPerWord;
-          const float* from = all.panels + (tap * all_words + first / Type::kPerWord) * part.width;
-          float* to = target + k * width;
-          const bool pair = Type::kPerWord == 2 && 2 * k + 1 < n_in;
-          const int64_t second = !pair ? first : in ? in[2 * k + 1] : first + 1;
-          if (Type::kPerWord == 1 || (pair && first % 2 == 0 && second == first + 1)) {
-            for (const Piece& piece : part.pieces) {
-              if (piece.count == 8) std::memcpy(to + piece.to, from + piece.from, 32);
-              else std::copy_n(from + piece.from, piece.count, to + piece.to);
-            }
-            continue;
-          }
-          const float* other = all.panels + (tap * all_words + second / 2) * part.width;
-          for (const Piece& piece : part.pieces) {
-            for (int i = 0; i < piece.count; i++) {
-              uint32_t low, high = 0;
-              std::memcpy(&low, from + piece.from + i, 4);
-              if (pair) std::memcpy(&high, other + piece.from + i, 4);
-              const uint32_t word = half(low, first) | (pair ? half(high, second) << 16 : 0u);
-              std::memcpy(to + piece.to + i, &word, 4);
-            }
+      const Panel& panel = made[p];
+      const int64_t width = int64_t(panel.vectors) * kLanes;
+      float* const target = panels + (panel.first * taps + tap * width) * count;
+      if (panel.count < width) std::memset(target, 0, size_t(count * width) * 4);
+      for (int64_t i = 0; i < panel.count;) {
+        const int32_t* const o = out + panel.first + i;
+        const int64_t source = *o / wide, rest = all.n - source * wide;  // its panel of all
+        const int64_t row = std::min(wide, (rest + kLanes - 1) / kLanes * kLanes);
+        int n = 1;
+        while (n < 8 && i + n < panel.count && o[n] == *o + n && o[n] % wide) n++;
+        const float* const from = all.panels + (source * wide * taps + tap * row) * all_words
+                                  + *o % wide;
+        for (const Run& run : runs) {
+          const float* a = from + run.from * row;
+          float* b = target + run.to * width + i;
+          if (n == 8)
+            for (int64_t k = 0; k < run.count; k++, a += row, b += width) std::memcpy(b, a, 32);
+          else
+            for (int64_t k = 0; k < run.count; k++, a += row, b += width) std::copy_n(a, n, b);
+        }
+        for (const int64_t k : mixed) {
+          const Word& word = words[k];
+          const float* a = from + word.first / 2 * row;
+          const float* b = from + std::max<int64_t>(word.second, 0) / 2 * row;
+          for (int c = 0; c < n; c++) {
+            uint32_t low, high;
+            std::memcpy(&low, a + c, 4);
+            std::memcpy(&high, b + c, 4);
+            const uint32_t both = half(low, word.first) |
+                                  (word.second < 0 ? 0u : half(high, word.second) << 16);
+            std::memcpy(target + k * width + i + c, &both, 4);
           }
         }
+        i += n;
       }
     }
   }

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 from math import prod
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, dtype, nn
 
@@ -25,8 +25,8 @@ class Window:
     @classmethod
     def of(cls, conv: nn.Conv3d) -> "Window":
         """That of a convolution."""
-        triples = (conv.kernel_size, conv.stride, conv.padding, conv.dilation)
-        return cls(*((t, h, w) for t, h, w in triples))  # type: ignore[misc]
+        given: tuple[Any, ...] = (conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+        return cls(*((int(t), int(h), int(w)) for t, h, w in given))
 
     @property
     def taps(self) -> int:
@@ -93,7 +93,7 @@ class Target:
 class Kernels(Protocol):
     """Convolutions on rows of one number format."""
 
-    name: str
+    key: str  # names kernels, number format and, where they differ by it, processor
     dtype: dtype
 
     def lay_out(self, weight: Tensor, bias: Tensor, depthwise: bool) -> Weights:

@@ -111,15 +111,15 @@ class Layer:
             return y, 0, 0
         macs = moved = 0
         for group, weights in enumerate(self.weights):
-            read, written = self._of_group(group, self.inputs), self._of_group(group, self.outputs)
-            source = x.between(*read)
-            chosen = within(columns, *written)
+            of_x, of_y = self._of_group(group, self.inputs), self._of_group(group, self.outputs)
+            source = x.between(*of_x)
+            chosen = within(columns, *of_y)
             target = Target(
-                y.between(*written),
+                y.between(*of_y),
                 kept.frames,
                 kept.places,
                 columns=None if onto is None else chosen,
-                keep=None if keep is None else keep[slice(*written)],
+                keep=None if keep is None else keep[slice(*of_y)],
                 relu_before=self.relu,
                 add=onto is not None,
                 relu_after=relu_after,

@@ -63,13 +63,12 @@ class Native:
         NativeError: no compiler, or a processor without instructions for this format.
     """
 
-    name = "native"
-
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
-        library = _library()
+        library, built = _library()
         if dtype not in NAMES or (dtype == torch.bfloat16 and not library.has_bfloat16()):
             raise NativeError(f"this processor has no instructions for {dtype} products")
+        self.key = f"{built}-{NAMES[dtype]}"
         self.lanes: int = library.lanes()
         self.per_word = 2 if dtype == torch.bfloat16 else 1
         self._convolve = _returning_long(library, f"convolve_{NAMES[dtype]}")
@@ -81,22 +80,23 @@ class Native:
 
     def lay_out(self, weight: Tensor, bias: Tensor, depthwise: bool) -> Weights:
         """See `Kernels`: panels (O / tile, taps, words, tile), depthwise (taps, O) in float32."""
-        O, I = weight.shape[:2]
+        outputs, inputs = weight.shape[:2]
         taps = prod(weight.shape[2:])
-        self._need_zeros(I)
+        self._need_zeros(inputs)
         if depthwise:
-            return Weights(weight.reshape(O, taps).T.contiguous(), bias, O, O, taps, 0, True)
-        vectors = best_tile(O, self.lanes)
-        wide = -(-O // self.lanes) * self.lanes
-        padded = weight.new_zeros(wide, -(-I // self.per_word) * self.per_word, taps)
-        padded[:O, :I] = weight.reshape(O, I, taps)
+            panels = weight.reshape(outputs, taps).T.contiguous()
+            return Weights(panels, bias, outputs, outputs, taps, 0, True)
+        vectors = best_tile(outputs, self.lanes)
+        wide = -(-outputs // self.lanes) * self.lanes
+        padded = weight.new_zeros(wide, -(-inputs // self.per_word) * self.per_word, taps)
+        padded[:outputs, :inputs] = weight.reshape(outputs, inputs, taps)
         # Each (tile, words, per word, taps) -> (taps, words, tile, per word)
-        panels = [
+        parts = [
             part.unflatten(1, (-1, self.per_word)).permute(3, 1, 0, 2).flatten()
             for part in padded.split(vectors * self.lanes)
         ]
-        words = torch.cat(panels).to(self.dtype).view(torch.float32)
-        return Weights(words, _padded(bias, wide), I, O, taps, vectors, False)
+        words = torch.cat(parts).to(self.dtype).view(torch.float32)
+        return Weights(words, _padded(bias, wide), inputs, outputs, taps, vectors, False)
 
     def pick(self, weights: Weights, inputs: Index | None, outputs: Index | None) -> Weights:
         """See `Kernels`."""
@@ -217,8 +217,8 @@ def _returning_long(library: ctypes.CDLL, name: str) -> "ctypes._NamedFuncPointe
 
 
 @cache
-def _library() -> ctypes.CDLL:
-    """Compile unless that was done before for the same source, compiler and processor."""
+def _library() -> tuple[ctypes.CDLL, str]:
+    """The library and its name; compiled once for a source, a compiler and a processor."""
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
     if compiler is None:
         raise NativeError("no C++ compiler found; install g++ or clang, or set CXX")
@@ -232,7 +232,7 @@ def _library() -> ctypes.CDLL:
                 _run([compiler, *FLAGS, "-fopenmp", str(SOURCE), "-o", str(partial)])
             except NativeError:  # Apple's clang has no OpenMP: one thread then
                 _run([compiler, *FLAGS, "-Wno-unknown-pragmas", str(SOURCE), "-o", str(partial)])
-    return ctypes.CDLL(str(built))
+    return ctypes.CDLL(str(built)), built.stem
 
 
 def _run(command: list[str]) -> bytes:

@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 
 from dance_lib.executors.layer import Kept, affine, is_affine
 from dance_lib.executors.rows import Rows, even
-from dance_lib.models.nodes import CONCATENATIONS, TRANSPARENT, Nodes
+from dance_lib.models.nodes import CONCATENATIONS, Nodes
 from dance_lib.models.tracing import function_name, shape_of
 
 Operation = Callable[..., Any]  # takes and gives Rows for maps, else what PyTorch has
@@ -116,6 +116,15 @@ def select(x: Rows, kept: Kept) -> Rows:
     return y
 
 
+def zero_dropped(x: Rows, kept: Kept) -> Rows:
+    """Zero the columns of dropped channels, which what follows a convolution may have opened."""
+    if kept.channels is None:
+        return x
+    keep = torch.zeros(x.channels_total)
+    keep[torch.from_numpy(kept.channels).long()] = 1.0
+    return scale_and_shift(x, keep, torch.zeros(x.channels_total))
+
+
 def _whole(x: Rows) -> Rows:
     return x.spread().every_channel()
 
@@ -140,7 +149,7 @@ def _gate(x: Rows, gate: Tensor) -> Rows:
 
 
 def _pool(x: Rows, pool: nn.MaxPool3d) -> Rows:
-    """A dropped channel is zero in every window, so it stays left out; a dropped position is not."""
+    """A dropped channel is zero in every window and stays left out; a dropped position is not."""
     pooled = Rows.of(pool(x.spread().view()))
     return replace(
         pooled, channels_total=x.channels_total, channels=x.channels, nonnegative=x.nonnegative
@@ -159,7 +168,7 @@ def _elementwise(nodes: Nodes, node: fx.Node) -> Callable[[Tensor], Tensor] | No
             return None
         if isinstance(target, str):
             return lambda x: getattr(x, name)(**others)
-        return lambda x: target(x, **others)  # type: ignore[operator]
+        return lambda x: target(x, **others)
     # A shift of frames or channels has no parameters either, but is no function of single values.
     probe = torch.linspace(-3, 3, 48).reshape(1, 4, 3, 2, 2)
     try:

@@ -17,19 +17,18 @@ from dance_lib.executors.rows import Index, Rows, row_of
 class Portable:
     """Kernels that need nothing but PyTorch."""
 
-    name = "portable"
-
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
+        self.key = f"portable-{str(dtype).removeprefix('torch.')}"
 
     def lay_out(self, weight: Tensor, bias: Tensor, depthwise: bool) -> Weights:
         """See `Kernels`: panels (taps, I, O), depthwise (taps, O)."""
-        O, I = weight.shape[:2]
+        outputs, inputs = weight.shape[:2]
         taps = prod(weight.shape[2:])
-        panels = weight.reshape(O, I, taps).permute(2, 1, 0)  # (O, I, taps) -> (taps, I, O)
+        panels = weight.flatten(2).permute(2, 1, 0)  # (O, I, kt, kh, kw) -> (taps, I, O)
         if depthwise:
-            return Weights(panels[:, 0].contiguous(), bias, O, O, taps, 0, True)
-        return Weights(panels.to(self.dtype).contiguous(), bias, I, O, taps, 0, False)
+            return Weights(panels[:, 0].contiguous(), bias, outputs, outputs, taps, 0, True)
+        return Weights(panels.to(self.dtype).contiguous(), bias, inputs, outputs, taps, 0, False)
 
     def pick(self, weights: Weights, inputs: Index | None, outputs: Index | None) -> Weights:
         """See `Kernels`."""

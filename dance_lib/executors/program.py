@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from dance_lib.executors.clips import ClipReader
 from dance_lib.executors.kernels import Kernels
 from dance_lib.executors.layer import EVERYTHING, Kept, Layer, is_affine
-from dance_lib.executors.operations import add, operation, pointwise, select
+from dance_lib.executors.operations import add, operation, pointwise, select, zero_dropped
 from dance_lib.executors.rows import Rows
 from dance_lib.executors.workspace import Workspace
 from dance_lib.models.nodes import TRANSPARENT, Nodes
@@ -307,12 +307,14 @@ def _unit(
         if whole:
             y, *spent = layer(x, EVERYTHING, run.memory)
         else:
-            y, *spent = layer(x, kept, run.memory, compact=bool(tail) or unit.name in run.compact)
+            y, *spent = layer(x, kept, run.memory, compact=unit.name in run.compact)
         run.spend(unit.name, *spent)
         for compute in whole or tail:
             y = compute(y)
         if whole:
             y = select(y, kept)
+        elif tail and y.channels is None:
+            y = zero_dropped(y, kept)
         if run.record is not None:
             run.record(unit.name, y.tensor().clone())
         return y

@@ -94,7 +94,8 @@ class Rows:
 
     def copy(self, memory: Workspace) -> "Rows":
         """The same in a buffer of its own."""
-        buffer = memory.take(*self.buffer.shape, self.buffer.dtype)
+        rows, width = self.buffer.shape
+        buffer = memory.take(rows, width, self.buffer.dtype)
         buffer.copy_(self.buffer)
         return replace(self, buffer=buffer)
 

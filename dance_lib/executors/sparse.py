@@ -11,6 +11,7 @@ from torch import Tensor
 from dance_lib.aap.plan import PruningPlan, as_plan
 from dance_lib.aap.statistics import Sums, statistics_of
 from dance_lib.errors import DanceError
+from dance_lib.executors.cost_model import CostModel, measured
 from dance_lib.executors.kernels import Kernels
 from dance_lib.executors.layer import Kept
 from dance_lib.executors.masked import Masked, Recorded
@@ -23,6 +24,7 @@ from dance_lib.network import Dance, check_clips
 
 Backend = Literal["auto", "cpu", "cuda", "reference"]
 Spent = dict[str, tuple[int, int]]
+Stems = list[tuple[Run, Rows]]  # each clip on its way, and what its stem gave
 
 
 class Sparse:
@@ -44,6 +46,7 @@ class Sparse:
         self._mean, self._std = net.mean.clone(), net.std.clone()
         self._kernels = kernels
         self._program = Program(net.backbone, net.structure, kernels)
+        self._costs = CostModel(net.structure, self._program.layers, measured(kernels))
         self._local = threading.local()
 
     def __call__(
@@ -65,8 +68,7 @@ class Sparse:
 
     def plan(self, clip: Tensor) -> PruningPlan:
         """The controller's plan for clips (N, C, T, H, W)."""
-        with torch.no_grad():
-            return self._decide([rows for _, rows in self._stems(clip)])
+        return self.plan_from(self.stem(clip))
 
     @torch.no_grad()
     def run(
@@ -77,8 +79,8 @@ class Sparse:
             as_plan(plan).check(self.structure)
             if len(plan) != len(clip):
                 raise DanceError(f"the plan is for {len(plan)} clips, the batch has {len(clip)}")
-        stems = self._stems(clip)
-        plan = self._decide([rows for _, rows in stems]) if plan is None else plan
+        stems = self.stem(clip)
+        plan = self.plan_from(stems) if plan is None else plan
         logits = []
         for number, (run, _) in enumerate(stems):
             run.kept = kept_of(plan, number)
@@ -87,21 +89,30 @@ class Sparse:
                 for branch in self.structure.branches.values()
                 if branch.droppable and all(run.kept[u].nothing for u in branch.units)
             )
-            run.compact = frozenset(run.kept)
+            run.compact = self._costs.choose(run.kept)
             run.record = record
             logits.append(self._program.body(run))
         return torch.cat(logits), [run.spent for run, _ in stems]
 
-    def _stems(self, clip: Tensor) -> list[tuple[Run, Rows]]:
+    def executed(self, plan: PruningPlan) -> list[Spent]:
+        """MACs and bytes that each clip of a plan takes: they do not depend on its pixels."""
+        return self.run(torch.zeros(len(plan), *self.clip_shape), plan)[1]
+
+    @torch.no_grad()
+    def stem(self, clip: Tensor) -> Stems:
+        """Run the stem on clips (N, C, T, H, W); for `plan_from`."""
         check_clips(clip, self.clip_shape)
-        if not hasattr(self._local, "memory"):  # two threads must not write to one buffer
-            self._local.memory = Workspace()
-        runs = [Run(self._local.memory, {}) for _ in clip]
+        if not hasattr(self._local, "free"):  # two threads must not write to one buffer
+            self._local.free = []
+        memory = Workspace(self._local.free)
+        runs = [Run(memory, {}) for _ in clip]
         normalised = (clip - self._mean) / self._std
         return [(run, self._program.stem(run, c)) for run, c in zip(runs, normalised, strict=True)]
 
-    def _decide(self, stems: list[Rows]) -> PruningPlan:
-        each = [vars(self._kernels.sums(rows)) for rows in stems]
+    @torch.no_grad()
+    def plan_from(self, stems: Stems) -> PruningPlan:
+        """The controller's plan for what `stem` gave."""
+        each = [vars(self._kernels.sums(rows)) for _, rows in stems]
         sums = Sums(**{name: torch.cat([e[name] for e in each]) for name in each[0]})
         return self.controller.plan(statistics_of(sums, self.grid))
 

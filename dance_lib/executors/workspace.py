@@ -8,10 +8,14 @@ from torch import Tensor
 
 
 class Workspace:
-    """Buffers that were given back, for whoever asks next."""
+    """Lends buffers; what is not given back by the time it goes is freed.
 
-    def __init__(self) -> None:
-        self._free: list[Tensor] = []
+    Args:
+        free: buffers that nobody uses; several workspaces of one thread share the list.
+    """
+
+    def __init__(self, free: list[Tensor]) -> None:
+        self._free = free
         self._taken: dict[int, Tensor] = {}
 
     def take(self, rows: int, width: int, dtype: torch.dtype) -> Tensor:
@@ -22,7 +26,7 @@ class Workspace:
         fitting = [b for b in self._free if b.dtype == dtype and b.numel() >= count]
         if fitting:
             buffer = min(fitting, key=Tensor.numel)
-            self._free = [b for b in self._free if b is not buffer]
+            self._free[:] = [b for b in self._free if b is not buffer]
         else:
             buffer = torch.empty(count, dtype=dtype)
         self._taken[buffer.data_ptr()] = buffer

@@ -11,26 +11,29 @@ from dance_lib.meter.cost import unit_macs
 from dance_lib.meter.traffic import dense_bytes, unit_bytes
 
 OTHER = "other"
-ITEMSIZE = 4  # float32
 
 
 def count(net: Any, plan: PruningPlan) -> pd.DataFrame:
     """Count what a plan implies on a network.
 
     Args:
-        net: a `Dance` network; the plan's units must be its own.
+        net: a `Dance` network, or its sparse executor; the plan's units must be its own.
 
     Returns:
         A row a clip and unit, and one a clip for everything else (`other`: stem, controller,
         shortcuts, head; the controller only in the ideal columns, since the dense network has
-        none), with the columns clip, unit, dense_macs, ideal_macs, dense_bytes, ideal_bytes.
+        none), with the columns clip, unit, dense_macs, ideal_macs, dense_bytes, ideal_bytes; of a
+        sparse executor also executed_macs and executed_bytes: what its kernels carried out, with
+        lanes that a register holds in vain and without taps that meet only zeros, and what they
+        moved, with weights that were laid out anew and index lists.
 
     Raises:
         PlanError: the plan does not fit the network.
     """
     structure = net.structure
     as_plan(plan).check(structure)
-    macs, moved = unit_macs(structure, plan), unit_bytes(structure, plan, ITEMSIZE)
+    itemsize = 2 if getattr(net, "dtype", None) == torch.bfloat16 else 4
+    macs, moved = unit_macs(structure, plan), unit_bytes(structure, plan, itemsize)
     clips = range(len(plan))
     tables = [
         pd.DataFrame(
@@ -39,13 +42,13 @@ def count(net: Any, plan: PruningPlan) -> pd.DataFrame:
                 "unit": name,
                 "dense_macs": unit.dense_macs,
                 "ideal_macs": _whole(macs[name]),
-                "dense_bytes": dense_bytes(unit, ITEMSIZE),
+                "dense_bytes": dense_bytes(unit, itemsize),
                 "ideal_bytes": _whole(moved[name]),
             }
         )
         for name, unit in structure.units.items()
     ]
-    other_bytes = ITEMSIZE * sum(x.weights + x.inputs + x.outputs for x in structure.others)
+    other_bytes = itemsize * sum(x.weights + x.inputs + x.outputs for x in structure.others)
     tables.append(
         pd.DataFrame(
             {
@@ -54,11 +57,20 @@ def count(net: Any, plan: PruningPlan) -> pd.DataFrame:
                 "dense_macs": structure.other_macs,
                 "ideal_macs": structure.other_macs + net.controller.macs,
                 "dense_bytes": other_bytes,
-                "ideal_bytes": other_bytes + ITEMSIZE * net.controller.values_touched,
+                "ideal_bytes": other_bytes + itemsize * net.controller.values_touched,
             }
         )
     )
-    return pd.concat(tables).sort_values("clip", kind="stable", ignore_index=True)
+    table = pd.concat(tables).sort_values("clip", kind="stable", ignore_index=True)
+    if hasattr(net, "executed"):
+        spent = net.executed(plan)
+        names = zip(table["clip"], table["unit"], strict=True)
+        rows = [spent[clip].get(unit, (0, 0)) for clip, unit in names]
+        table["executed_macs"], table["executed_bytes"] = map(list, zip(*rows, strict=True))
+        other = table["unit"] == OTHER  # the plan was given, but deployed it is the controller's
+        table.loc[other, "executed_macs"] += net.controller.macs
+        table.loc[other, "executed_bytes"] += itemsize * net.controller.values_touched
+    return table
 
 
 def _whole(values: Tensor) -> Any:
