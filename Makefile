@@ -8,7 +8,7 @@ bin := .venv/bin
 pytest := OMP_NUM_THREADS=1 $(bin)/python -m pytest -n 2 --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test test-all lint lab
+.PHONY: help env reproduce bench test test-all lint lab
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,10 @@ env:  ## make .venv with the locked versions (PYTHON=python3.12 chooses the inte
 
 reproduce: env  ## run the study (PROFILE=smoke|default|full, ARGS='-p seed=0,1,2')
 	$(bin)/dance reproduce --profile $(PROFILE) $(ARGS)
+
+bench: env  ## time pruning against dense engines (ARGS='--quick --model r2plus1d_18')
+	$(bin)/python -m pip install --constraint env/constraints.txt --editable '.[bench]'
+	$(bin)/dance bench $(ARGS)
 
 test: env  ## the tests that take minutes, with the smoke profile of every notebook
 	$(pytest) -m "not slow" $(ARGS)

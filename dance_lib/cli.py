@@ -82,6 +82,73 @@ def reproduce(
         raise typer.Exit(1)
 
 
+@app.command()
+def bench(
+    context: typer.Context,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A backbone of `list_models()`; again for more. By default the checkpoint's, or "
+            "r2plus1d_18 and r3d_18."
+        ),
+    ] = None,
+    clip_shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TxHxW", help="Of the clips; by default the checkpoint's, or 16x112x112."
+        ),
+    ] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="float32 or bfloat16; by default both.")
+    ] = None,
+    threads: Annotated[
+        list[str] | None, typer.Option(help="one (pinned core) or all; by default both.")
+    ] = None,
+    batch: Annotated[
+        list[int] | None, typer.Option(min=1, help="Clips at once; by default 1 and 8.")
+    ] = None,
+    engines: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A dense rival: eager, compile, onnxruntime or openvino; by default all.",
+        ),
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Timed rounds; by default 15.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, clips, plans and order.")] = 0,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A network whose trained controller is measured too.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder of the tables.")] = Path("results/bench"),
+    quick: Annotated[bool, typer.Option("--quick", help="Keep rate 0.5 only, 3 rounds.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Measure finished settings again.")
+    ] = False,
+) -> None:
+    """Time pruning against dense engines, and statically smaller networks, on this machine."""
+    from dance_lib.bench.run import run_bench
+    from dance_lib.bench.setting import choose_settings
+
+    settings = choose_settings(
+        models=model,
+        clip_shape=clip_shape,
+        precisions=precision,
+        threads=threads,
+        batches=batch,
+        engines=engines,
+        rounds=rounds,
+        seed=seed,
+        checkpoint=checkpoint,
+        quick=quick,
+    )
+    parent = context.parent
+    quiet = bool(parent and parent.params["quiet"])
+    failed = run_bench(settings, out, force=force, quiet=quiet, say=context.obj)
+    if failed:
+        raise typer.Exit(1)
+    context.obj(f"tables in {out}: latency.csv, timings.csv, targets.csv")
+
+
 def main() -> None:
     """Run the command line; a mistake of the person at the keyboard is one line and status 2."""
     try:

@@ -1,10 +1,12 @@
 """What a test may be skipped for, and `--no-skips`, by which nothing else counts as a skip."""
 
+import importlib.util
 import os
 
 import pytest
 
-MAY_SKIP = {"gpu", "shared_data"}
+MAY_SKIP = {"bench", "gpu", "shared_data"}
+RIVALS = ("onnx", "onnxruntime", "openvino", "torch_pruning")
 
 
 def pytest_addoption(parser):
@@ -17,6 +19,7 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(items):
     wanting = {
+        "bench": (_has_rivals, "the extra `bench` is not installed"),
         "gpu": (_has_gpu, "no CUDA device here"),
         "shared_data": (lambda: "DANCE_DATA" in os.environ, "DANCE_DATA names no folder"),
     }
@@ -45,6 +48,10 @@ def _refuse_skip(report, config):
         report.outcome = "failed"
         report.longrepr = f"skipped, which --no-skips does not allow: {report.longrepr}"
     return report
+
+
+def _has_rivals():
+    return all(importlib.util.find_spec(name) for name in RIVALS)
 
 
 def _has_gpu():

@@ -117,13 +117,15 @@ class Controller(nn.Module):
             maps = F.relu(self.frames(inputs) + self.frame_context(context)[:, :, None])
             logits = self.frame_logits(maps) + self.frame_prior * motion  # (N, branches, T_s)
             for b, z in zip(branches, logits.unbind(1), strict=True):
-                frames[b.name] = F.adaptive_avg_pool1d(z[:, None], b.size[0])[:, 0]
+                same = z.shape[1] == b.size[0]
+                frames[b.name] = z if same else F.adaptive_avg_pool1d(z[:, None], b.size[0])[:, 0]
         if "features" in self.axes:
             inputs, motion = self._standardised("tiles", statistics.tiles)  # (N, 6, G, G)
             maps = F.relu(self.tiles(inputs) + self.tile_context(context)[:, :, None, None])
             logits = self.tile_logits(maps) + self.tile_prior * motion  # (N, branches, G, G)
             for b, z in zip(branches, logits.unbind(1), strict=True):
-                tiles[b.name] = F.adaptive_avg_pool2d(z[:, None], b.grid)[:, 0]
+                same = z.shape[1:] == b.grid
+                tiles[b.name] = z if same else F.adaptive_avg_pool2d(z[:, None], b.grid)[:, 0]
         if "channels" in self.axes:
             owners = self.structure.channel_owners
             groups = [self.structure.groups(u) for u in owners]

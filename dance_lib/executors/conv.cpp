@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <cstring>
 #include <vector>
-#ifdef __AVX512BF16__
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -27,8 +27,7 @@ constexpr int kLanes = 8;
 #else
 constexpr int kLanes = 4;
 #endif
-constexpr int kMaxVectors = 4;  // in a register tile
-constexpr int kChunk = 384;     // output rows that share one table of pointers
+constexpr int kChunk = 1536;    // output rows that share one table of pointers
 
 typedef float Vector __attribute__((vector_size(kLanes * 4)));
 typedef float Loose __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
@@ -40,6 +39,25 @@ Vector load(const float* p) { return *reinterpret_cast<const Loose*>(p); }
 void store(float* p, Vector v) { *reinterpret_cast<Loose*>(p) = v; }
 Vector relu(Vector v) { return v > 0.0f ? v : Vector{}; }
 Vector splat(float s) { return s - Vector{}; }
+// Half a vector of weights, for the two rows that share a register.
+Vector twice(const float* p) {
+#if defined(__AVX512DQ__)
+  return (Vector)_mm512_broadcast_f32x8(_mm256_loadu_ps(p));
+#else
+  Vector both{};
+  for (int i = 0; i < kLanes; i++) both[i] = p[i % (kLanes / 2)];
+  return both;
+#endif
+}
+// The first half of two vectors: the low lanes of one, the high lanes of the other.
+Vector halves(Vector low, Vector high) {
+#if defined(__AVX512F__)
+  return (Vector)_mm512_mask_blend_ps(0xff00, (__m512)low, (__m512)high);
+#else
+  for (int i = kLanes / 2; i < kLanes; i++) low[i] = high[i];
+  return low;
+#endif
+}
 
 struct Float32 {
   using Value = float;
@@ -50,7 +68,8 @@ struct Float32 {
   static void write_eight(Value* p, Eight v) { *reinterpret_cast<LooseEight*>(p) = v; }
   static Vector read(const Value* p) { return load(p); }
   static void write(Value* p, Vector v) { store(p, v); }
-  static Vector multiply_add(float a, Vector b, Vector c) { return c + splat(a) * b; }
+  static Vector spread(const float* word) { return splat(*word); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return c + a * b; }
 };
 
 #ifdef __AVX512BF16__
@@ -83,13 +102,13 @@ struct BFloat16 {
   static void write(Value* p, Vector v) {
     _mm256_storeu_si256((__m256i*)p, (__m256i)_mm512_cvtneps_pbh((__m512)v));
   }
-  static Vector multiply_add(float a, Vector b, Vector c) {
-    return (Vector)_mm512_dpbf16_ps((__m512)c, (__m512bh)splat_bits(a), (__m512bh)b);
-  }
-  static __m512i splat_bits(float a) {
+  static Vector spread(const float* word) {
     int bits;
-    std::memcpy(&bits, &a, 4);
-    return _mm512_set1_epi32(bits);
+    std::memcpy(&bits, word, 4);
+    return (Vector)_mm512_set1_epi32(bits);
+  }
+  static Vector multiply_add(Vector a, Vector b, Vector c) {
+    return (Vector)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
   }
 };
 #endif
@@ -115,6 +134,7 @@ struct Window {
 struct Output {
   char* values;
   int64_t row_bytes;
+  int64_t width;          // values that a row has room for; what is behind the last channel is 0
   const int32_t* frames;  // (n_frames) that are computed; null: all
   const int32_t* places;  // (n_places); null: all
   int64_t n_frames, n_places;
@@ -150,8 +170,9 @@ struct Chunks {
   // A kernel that reaches over time reads each row again for the next frame: all frames of a few
   // places stay in the cache. One that does not is quicker along a frame.
   Chunks(const Output& y, const Window& k) : n_frames(y.n_frames), n_places(y.n_places) {
-    places = std::min<int64_t>(n_places, k.kt > 1 ? 24 : 240);
-    frames = std::max<int64_t>(1, std::min<int64_t>(n_frames, kChunk / places));
+    const int64_t wanted = k.kt == 1 ? 240 : k.kh * k.kw == 1 ? 96 : 24;
+    places = std::min(n_places, wanted);
+    frames = std::min(n_frames, std::max<int64_t>(1, (k.kt == 1 ? kChunk / 4 : kChunk) / places));
   }
   int64_t down() const { return (n_frames + frames - 1) / frames; }
   int64_t across() const { return (n_places + places - 1) / places; }
@@ -169,7 +190,7 @@ struct Tables {
   std::vector<const char*> source;  // [tap * kChunk + row]
   std::vector<char*> target;        // [row]
   std::vector<int32_t> at;          // [spatial tap * kChunk + place]: row in its block, or -1
-  explicit Tables(int taps) : source(size_t(taps) * kChunk), target(kChunk),
+  explicit Tables(int taps) : source(size_t(taps + 1) * kChunk), target(kChunk),
                               at(size_t(taps) * kChunk) {}
 
   // Where each row of a chunk reads and writes.
@@ -250,6 +271,7 @@ void finish(const Output& y, const Weights& w, const std::vector<Piece>& pieces,
 struct Panel {
   int64_t first, count;
   int vectors;
+  bool half;  // of the last vector only the low half is needed
   std::vector<Piece> pieces;  // where they are put, if not side by side
 };
 
@@ -258,7 +280,8 @@ std::vector<Panel> panels_of(const Weights& w, const int32_t* columns) {
   const int64_t width = int64_t(w.vectors) * kLanes;
   for (int64_t first = 0; first < w.n; first += width) {
     const int64_t count = std::min(width, w.n - first);
-    Panel panel{first, count, int((count + kLanes - 1) / kLanes), {}};
+    const int64_t last = (count - 1) % kLanes + 1;
+    Panel panel{first, count, int((count + kLanes - 1) / kLanes), last <= kLanes / 2, {}};
     for (int64_t i = 0; columns && i < count;) {
       int run = 1;
       while (i + run < count && columns[first + i + run] == columns[first + i] + run) run++;
@@ -271,16 +294,28 @@ std::vector<Panel> panels_of(const Weights& w, const int32_t* columns) {
 }
 
 // One register tile: kRows output rows x kVectors vectors of output channels, over all taps.
+// Where kHalf, half a vector more: two rows share one register, so that no lane is idle.
 // Returns the taps that were computed.
-template <class Type, int kRows, int kVectors>
+template <class Type, int kRows, int kWhole, bool kHalf>
 int tile(const Output& y, const Weights& w, int taps, int64_t words, const char* zeros,
          const char* const* table, char* const* target, const Panel& panel) {
-  constexpr int kWidth = kVectors * kLanes;
-  Vector sums[kRows][kVectors];
+  constexpr int kVectors = kWhole + (kHalf ? 1 : 0), kWidth = kVectors * kLanes;
+  constexpr int kPairs = kHalf ? (kRows + 1) / 2 : 0;
+  Vector sums[kRows][kVectors], shared[kPairs + 1];
   for (int v = 0; v < kVectors; v++) {
     const Vector bias = load(w.bias + panel.first + v * kLanes);
     for (int r = 0; r < kRows; r++) sums[r][v] = bias;
   }
+  for (int p = 0; p < kPairs; p++) {
+    const float* bias = w.bias + panel.first + kWhole * kLanes;
+    for (int i = 0; i < kLanes; i++) shared[p][i] = bias[i % (kLanes / 2)];
+  }
+  // The last tap reaches furthest ahead: what it meets in the next tile was not read before. With
+  // few taps that is much of what a tile reads.
+  if (taps <= 3 && panel.first == 0)
+    for (int r = kRows; r < 2 * kRows; r++)
+      for (int64_t k = 0; k < words; k += 16)
+        __builtin_prefetch(table[(taps - 1) * kChunk + r] + k * 4, 0, 2);
   const float* b = w.panels + panel.first * taps * words;
   int computed = 0;
   for (int tap = 0; tap < taps; tap++) {
@@ -297,18 +332,30 @@ int tile(const Output& y, const Weights& w, int taps, int64_t words, const char*
 #pragma GCC unroll 2
     for (int64_t k = 0; k < words; k++, b += kWidth) {
       Vector column[kVectors];
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; v++) column[v] = load(b + v * kLanes);
+#pragma GCC unroll 8
+      for (int v = 0; v < kWhole; v++) column[v] = load(b + v * kLanes);
+      if constexpr (kHalf) column[kWhole] = twice(b + kWhole * kLanes);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; r++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; v++)
-          sums[r][v] = Type::multiply_add(a[r][k], column[v], sums[r][v]);
+        const Vector row = Type::spread(a[r] + k);
+#pragma GCC unroll 8
+        for (int v = 0; v < kWhole; v++)
+          sums[r][v] = Type::multiply_add(row, column[v], sums[r][v]);
+        if constexpr (kHalf)
+          if (r % 2 || r + 1 == kRows) {
+            const Vector both = r % 2 ? halves(Type::spread(a[r - r % 2] + k), row) : row;
+            shared[r / 2] = Type::multiply_add(both, column[kWhole], shared[r / 2]);
+          }
       }
     }
   }
+  if constexpr (kHalf)
+    for (int r = 0; r < kRows; r++) {
+      Vector& own = sums[r][kWhole] = Vector{};
+      for (int i = 0; i < kLanes / 2; i++) own[i] = shared[r / 2][r % 2 * (kLanes / 2) + i];
+    }
   using Value = typename Type::Value;
-  const bool plain = !y.columns && panel.count == kWidth;
+  const bool plain = !y.columns && panel.first + kWidth <= y.width;
   for (int r = 0; r < kRows; r++) {
     if (plain) {
       Value* out = reinterpret_cast<Value*>(target[r]) + panel.first;
@@ -330,17 +377,17 @@ int tile(const Output& y, const Weights& w, int taps, int64_t words, const char*
 }
 
 // As many whole tiles as fit, then smaller ones. Returns rows x taps that were computed.
-template <class Type, int kRows, int kVectors>
+template <class Type, int kRows, int kWhole, bool kHalf>
 int64_t rows(const Output& y, const Weights& w, int taps, int64_t words, const char* zeros,
              const char* const* table, char* const* target, int count, const Panel& panel) {
   int64_t done = 0;
   int r = 0;
   for (; r + kRows <= count; r += kRows)
-    done += kRows * tile<Type, kRows, kVectors>(y, w, taps, words, zeros, table + r, target + r,
+    done += kRows * tile<Type, kRows, kWhole, kHalf>(y, w, taps, words, zeros, table + r, target + r,
                                                 panel);
   if constexpr (kRows > 1)
     if (r < count)
-      done += rows<Type, kRows / 2, kVectors>(y, w, taps, words, zeros, table + r, target + r,
+      done += rows<Type, kRows == 6 && kHalf ? 2 : kRows / 2, kWhole, kHalf>(y, w, taps, words, zeros, table + r, target + r,
                                               count - r, panel);
   return done;
 }
@@ -362,21 +409,28 @@ int64_t convolve(const Input& x, const Window& k, const Output& y, const Weights
     for (int64_t task = 0; task < chunks.count() * split; task++) {
       const Chunk c = chunks.at(task / split);
       tables.point(x, k, y, c, zeros);
+      if (y.add)  // sums are read only when a tile is done: fetch them meanwhile
+        for (int r = 0; r < c.rows(); r++)
+          for (int64_t i = 0; i < y.row_bytes; i += 64) __builtin_prefetch(tables.target[r] + i, 1);
       const int64_t size = int64_t(panels.size()), share = task % split;
       for (int64_t i = share * size / split; i < (share + 1) * size / split; i++) {
         const Panel& panel = panels[i];
-        const auto run = [&](auto compute) {
-          done += panel.vectors * compute(y, w, taps, x.words, zeros, tables.source.data(),
-                                          tables.target.data(), c.rows(), panel);
+        const auto run = [&](auto whole, auto half) {
+          const int64_t lanes = panel.vectors * kLanes - (panel.half ? kLanes / 2 : 0);
+          done += lanes * (panel.half ? half : whole)(
+              y, w, taps, x.words, zeros, tables.source.data(), tables.target.data(), c.rows(),
+              panel);
         };
-        if (panel.vectors == 4) run(rows<Type, 6, 4>);
-        else if (panel.vectors == 3) run(rows<Type, 8, 3>);
-        else if (panel.vectors == 2) run(rows<Type, 12, 2>);
-        else run(rows<Type, 14, 1>);
+        // As many rows as the registers hold sums for.
+        if (panel.vectors == 5) run(rows<Type, 5, 5, false>, rows<Type, 4, 4, true>);
+        else if (panel.vectors == 4) run(rows<Type, 6, 4, false>, rows<Type, 6, 3, true>);
+        else if (panel.vectors == 3) run(rows<Type, 8, 3, false>, rows<Type, 8, 2, true>);
+        else if (panel.vectors == 2) run(rows<Type, 12, 2, false>, rows<Type, 12, 1, true>);
+        else run(rows<Type, 14, 1, false>, rows<Type, 12, 0, true>);
       }
     }
   }
-  return done * kLanes * x.words * Type::kPerWord;
+  return done * x.words * Type::kPerWord;
 }
 
 // A channel meets only itself: `panels` is (taps, n) in float32.
@@ -503,48 +557,77 @@ template <class Type>
 void summarise(const Input& x, int64_t channels, float* sum, float* square, float* zero,
                float* moved, float* place_moved, float* place_sum, int threads) {
   using Value = typename Type::Value;
-  const int64_t places = int64_t(x.H) * x.W;
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-  for (int t = 0; t < x.T; t++) {
-    // Whole vectors: what is behind the last channel is read as zero and not given out.
-    const int64_t vectors = (channels + kLanes - 1) / kLanes;
-    std::vector<Vector> s(vectors), q(vectors), z(vectors), m(vectors);
-    const auto read = [&](const Value* row, int64_t v) {
-      if ((v + 1) * kLanes <= channels) return Type::read(row + v * kLanes);
-      float last[kLanes] = {};
-      for (int64_t c = v * kLanes; c < channels; c++) last[c - v * kLanes] = Type::get(row + c);
-      return load(last);
-    };
-    const auto total = [](Vector v) {
-      float sum = 0;
-      for (int i = 0; i < kLanes; i++) sum += v[i];
-      return sum;
-    };
-    const bool more = t + 1 < x.T;
-    for (int64_t p = 0; p < places; p++) {
-      const char* row = x.values + (t * places + p) * x.row_bytes;
-      const char* next = more ? row + places * x.row_bytes : row;
-      Vector all{}, change{};
-      for (int64_t v = 0; v < vectors; v++) {
-        const Vector a = read(reinterpret_cast<const Value*>(row), v);
-        const Vector d = read(reinterpret_cast<const Value*>(next), v) - a;
-        const Vector size = d > 0.0f ? d : -d;
-        s[v] += a;
-        q[v] += a * a;
-        z[v] += a == 0.0f ? splat(1.0f) : Vector{};
-        m[v] += size;
-        all += a;
-        change += size;
+  constexpr int kTogether = 8;  // places whose sums stay in registers
+  const int64_t places = int64_t(x.H) * x.W, frame_bytes = places * x.row_bytes;
+  // Whole vectors: what is behind the last channel is read as zero and not given out.
+  const int64_t vectors = (channels + kLanes - 1) / kLanes;
+  const auto read = [&](const char* row, int64_t v) {
+    const Value* values = reinterpret_cast<const Value*>(row) + v * kLanes;
+    if ((v + 1) * kLanes <= channels) return Type::read(values);
+    float last[kLanes] = {};
+    for (int64_t c = 0; v * kLanes + c < channels; c++) last[c] = Type::get(values + c);
+    return load(last);
+  };
+  const auto total = [](Vector v) {
+    float lanes[kLanes];
+    store(lanes, v);
+    for (int half = kLanes / 2; half; half /= 2)
+      for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+    return lanes[0];
+  };
+  struct Sums { Vector sum, square, zero, moved; };
+  std::vector<Sums> all(size_t(x.T) * vectors, Sums{});
+  const int64_t share = (places + threads - 1) / threads;  // long stretches: memory is the limit
+#pragma omp parallel num_threads(threads)
+  {
+    std::vector<Sums> own(size_t(x.T) * vectors, Sums{});
+#pragma omp for schedule(static)
+    for (int64_t block = 0; block < places; block += share) {
+      const int64_t end = std::min(places, block + share);
+      for (int t = 0; t < x.T; t++) {
+        const bool more = t + 1 < x.T;
+        for (int64_t first = block; first < end; first += kTogether) {
+          const int count = int(std::min<int64_t>(kTogether, end - first));
+          const char* rows = x.values + t * frame_bytes + first * x.row_bytes;
+          Vector here[kTogether] = {}, change[kTogether] = {};
+          for (int64_t v = 0; v < vectors; v++) {
+            Sums s = own[t * vectors + v];
+            for (int p = 0; p < count; p++) {
+              const char* row = rows + p * x.row_bytes;
+              const Vector a = read(row, v);
+              const Vector d = more ? read(row + frame_bytes, v) - a : Vector{};
+              const Vector size = d > 0.0f ? d : -d;
+              s.sum += a;
+              s.square += a * a;
+              s.zero += a == 0.0f ? splat(1.0f) : Vector{};
+              s.moved += size;
+              here[p] += a;
+              change[p] += size;
+            }
+            own[t * vectors + v] = s;
+          }
+          for (int p = 0; p < count; p++) {
+            place_sum[t * places + first + p] = total(here[p]);
+            if (more) place_moved[t * places + first + p] = total(change[p]);
+          }
+        }
       }
-      place_sum[t * places + p] = total(all);
-      if (more) place_moved[t * places + p] = total(change);
     }
+#pragma omp critical
+    for (size_t i = 0; i < all.size(); i++) {
+      all[i].sum += own[i].sum;
+      all[i].square += own[i].square;
+      all[i].zero += own[i].zero;
+      all[i].moved += own[i].moved;
+    }
+  }
+  for (int64_t t = 0; t < x.T; t++) {
     for (int64_t c = 0; c < channels; c++) {
-      const int64_t v = c / kLanes, i = c % kLanes;
-      sum[t * channels + c] = s[v][i];
-      square[t * channels + c] = q[v][i];
-      zero[t * channels + c] = z[v][i];
-      if (more) moved[t * channels + c] = m[v][i];
+      const Sums& s = all[t * vectors + c / kLanes];
+      sum[t * channels + c] = s.sum[c % kLanes];
+      square[t * channels + c] = s.square[c % kLanes];
+      zero[t * channels + c] = s.zero[c % kLanes];
+      if (t + 1 < x.T) moved[t * channels + c] = s.moved[c % kLanes];
     }
   }
 }

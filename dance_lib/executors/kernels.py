@@ -61,7 +61,8 @@ class Target:
     """Where a convolution puts what, and what it does to it first.
 
     Attributes:
-        rows: written to; holds a row for every position where `add`, else one for each computed.
+        rows: written to; holds a row for every position where `add`, else one for each computed,
+            whose columns behind the last channel become zero.
         frames, places: the output positions to compute; None for all.
         columns: column of each computed channel; None for side by side.
         keep: (outputs,) float32 of 0 and 1, multiplies the result; None for all 1.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dance_lib.executors.kernels import Kernels, Target, Window
-from dance_lib.executors.rows import Index, Rows, Triple, even, within
+from dance_lib.executors.rows import Index, Rows, Triple, padded, within
 from dance_lib.executors.workspace import Workspace
 
 
@@ -65,7 +65,7 @@ class Layer:
         self.window = Window.of(conv)
         self.inputs, self.outputs, self.groups = conv.in_channels, conv.out_channels, conv.groups
         weight, bias = folded(conv, norm)
-        self.depthwise = conv.groups == conv.in_channels == conv.out_channels
+        self.depthwise = 1 < conv.groups == conv.in_channels == conv.out_channels
         parts = 1 if self.depthwise else conv.groups
         self.weights = [
             kernels.lay_out(w, b, self.depthwise)
@@ -98,12 +98,14 @@ class Layer:
             moved: inputs, weights and outputs once, sums read, chosen weights read and written
             where they are laid out anew, and index lists.
         """
+        compact = compact or kept.nothing
         columns = kept.channels if compact else None
         keep = None if compact else _as_floats(kept.channels, self.outputs)
         if onto is None:
             width = self.outputs if columns is None else len(columns)
-            buffer = memory.take(kept.rows(self.size), even(width, x.buffer.dtype), x.buffer.dtype)
-            buffer[:, width:] = 0  # a pair of channels is read even where the second is not there
+            buffer = memory.take(kept.rows(self.size), padded(width), x.buffer.dtype)
+            if len(self.weights) > 1:
+                buffer[:, width:] = 0  # no group reaches there
             y = Rows(buffer, self.outputs, self.size, kept.frames, kept.places, columns, self.relu)
         else:
             y = onto
@@ -173,6 +175,6 @@ def is_affine(module: Any) -> bool:
 def _as_floats(channels: Index | None, count: int) -> Tensor | None:
     if channels is None:
         return None
-    keep = np.zeros(count, dtype=np.float32)
+    keep = np.zeros(padded(count), dtype=np.float32)
     keep[channels] = 1.0
     return torch.from_numpy(keep)

@@ -11,7 +11,8 @@ from typing import Protocol
 from torch import Tensor, fx, nn
 
 from dance_lib.aap.masks import Masks
-from dance_lib.models.structure import Structure, StructureError, module_of
+from dance_lib.models.nodes import overwrites
+from dance_lib.models.structure import Structure, StructureError
 
 
 class Visitor(Protocol):
@@ -130,9 +131,4 @@ def split(network: nn.Module, structure: Structure) -> tuple[fx.GraphModule, fx.
 
 def _is_overwritten(network: nn.Module, node: fx.Node) -> bool:
     """Whether something that reads this value works in place."""
-    return any(
-        (user.op == "call_method" and str(user.target).endswith("_"))
-        or user.kwargs.get("inplace")
-        or getattr(module_of(network, user), "inplace", False)
-        for user in node.users
-    )
+    return any(overwrites(network, user) for user in node.users)

@@ -21,6 +21,7 @@ from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
 from dance_lib.executors.kernels import Target, Weights, Window
 from dance_lib.executors.rows import Index, Rows, row_of
+from dance_lib.executors.workspace import uninitialised
 
 SOURCE = Path(__file__).with_name("conv.cpp")
 FLAGS = ["-O3", "-march=native", "-std=gnu++17", "-shared", "-fPIC"]
@@ -46,9 +47,10 @@ def _struct(name: str, **kinds: str) -> type[ctypes.Structure]:
 _Input = _struct("Input", values="pointer", row_bytes="long", words="long", frame="pointer",
                  place="pointer", block="long", T="int", H="int", W="int")  # fmt: skip
 _Window = _struct("Window", **{a + b: "int" for a in "kspd" for b in "thw"})
-_Output = _struct("Output", values="pointer", row_bytes="long", frames="pointer", places="pointer",
-                  n_frames="long", n_places="long", block="long", W="int", in_place="int",
-                  columns="pointer", add="int", relu_before="int", relu_after="int")  # fmt: skip
+_Output = _struct("Output", values="pointer", row_bytes="long", width="long", frames="pointer",
+                  places="pointer", n_frames="long", n_places="long", block="long", W="int",
+                  in_place="int", columns="pointer", add="int", relu_before="int",
+                  relu_after="int")  # fmt: skip
 _Weights = _struct("Weights", panels="pointer", bias="pointer", keep="pointer", n="long",
                    vectors="int")  # fmt: skip
 
@@ -95,7 +97,8 @@ class Native:
             part.unflatten(1, (-1, self.per_word)).permute(3, 1, 0, 2).flatten()
             for part in padded.split(vectors * self.lanes)
         ]
-        words = torch.cat(parts).to(self.dtype).view(torch.float32)
+        whole = torch.cat(parts).to(self.dtype).view(torch.float32)
+        words = uninitialised(len(whole), torch.float32).copy_(whole)
         return Weights(words, _padded(bias, wide), inputs, outputs, taps, vectors, False)
 
     def pick(self, weights: Weights, inputs: Index | None, outputs: Index | None) -> Weights:
@@ -128,11 +131,13 @@ class Native:
         words = -(-weights.inputs // self.per_word)
         source = _input(x, words, frame, place)
         output = _Output(
-            _at(y.buffer), y.buffer.stride(0) * itemsize, _at(target.frames), _at(target.places),
-            target.n_frames, target.n_places, y.block, y.size[2], target.add, _at(target.columns),
-            target.add, target.relu_before, target.relu_after,
+            _at(y.buffer), y.buffer.stride(0) * itemsize, y.buffer.shape[1], _at(target.frames),
+            _at(target.places), target.n_frames, target.n_places, y.block, y.size[2], target.add,
+            _at(target.columns), target.add, target.relu_before, target.relu_after,
         )  # fmt: skip
         laid = _laid(weights, target.keep)
+        if weights.depthwise and not target.add:
+            y.buffer[:, weights.outputs :] = 0
         run = self._depthwise if weights.depthwise else self._convolve
         triples = (window.kernel, window.stride, window.padding, window.dilation)
         return run(
@@ -168,21 +173,26 @@ class Native:
     def _scratch(self, count: int) -> Tensor:
         """Memory for weights that are used once; fresh pages would cost more than the copy."""
         if not hasattr(self._local, "scratch") or self._local.scratch.numel() < count:
-            self._local.scratch = torch.empty(count)
+            self._local.scratch = uninitialised(count, torch.float32)
         return self._local.scratch[:count]
 
 
-QUICKNESS = {1: 0.6, 2: 0.92, 3: 1.0, 4: 0.95}  # of a register tile, by its vectors; measured
+# Of a register tile by its vectors; measured. A last half vector shares registers between rows.
+QUICKNESS = {
+    0.5: 0.38, 1.0: 0.75, 1.5: 0.88, 2.0: 0.97, 2.5: 0.95, 3.0: 1.0, 3.5: 0.97, 4.0: 0.98,
+    4.5: 0.97, 5.0: 0.97,
+}  # fmt: skip
 
 
 def best_tile(outputs: int, lanes: int) -> int:
     """Vectors in a register tile; the last tile is as narrow as it can be."""
 
     def cost(tile: int) -> float:
-        whole, rest = divmod(-(-outputs // lanes), tile)
-        return whole * tile / QUICKNESS[tile] + (rest / QUICKNESS[rest] if rest else 0.0)
+        whole, rest = divmod(outputs, tile * lanes)
+        last = -(-rest // (lanes // 2)) / 2
+        return whole * tile / QUICKNESS[tile] + (last / QUICKNESS[last] if rest else 0.0)
 
-    return min(QUICKNESS, key=cost)
+    return min((3, 4, 5, 2, 1), key=cost)
 
 
 def _laid(weights: Weights, keep: Tensor | None = None) -> ctypes.Structure:

@@ -32,6 +32,8 @@ class Portable:
 
     def pick(self, weights: Weights, inputs: Index | None, outputs: Index | None) -> Weights:
         """See `Kernels`."""
+        if inputs is None and outputs is None:
+            return weights
         panels, bias = weights.panels, weights.bias
         if inputs is not None and not weights.depthwise:
             panels = panels[:, torch.from_numpy(inputs).long()]
@@ -66,6 +68,7 @@ class Portable:
             y.values[rows[:, None], index] = sums.to(self.dtype)  # type: ignore[index]
         else:
             y.values.copy_(sums)
+            y.buffer[:, y.columns :] = 0
         computed = 1 if weights.depthwise else weights.inputs
         return len(table) * window.taps * computed * weights.outputs
 

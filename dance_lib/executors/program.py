@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import torch
@@ -10,13 +11,20 @@ from torch import Tensor, fx, nn
 from dance_lib.executors.clips import ClipReader
 from dance_lib.executors.kernels import Kernels
 from dance_lib.executors.layer import EVERYTHING, Kept, Layer, is_affine
-from dance_lib.executors.operations import add, operation, pointwise, select, zero_dropped
+from dance_lib.executors.operations import (
+    add,
+    as_pytorch,
+    operation,
+    pointwise,
+    select,
+    zero_dropped,
+)
 from dance_lib.executors.rows import Rows
 from dance_lib.executors.workspace import Workspace
-from dance_lib.models.nodes import TRANSPARENT, Nodes
+from dance_lib.models.nodes import TRANSPARENT, Nodes, overwrites, pads_by_zeros
 from dance_lib.models.residual import ADDITIONS
 from dance_lib.models.structure import Structure, Unit
-from dance_lib.models.tracing import function_name, holds_tensors
+from dance_lib.models.tracing import function_name, holds_tensors, shape_of
 
 Record = Callable[[str, Tensor], None]
 OTHER = "other"
@@ -79,8 +87,7 @@ class Step:
         for node in self.last:
             value = run.values.pop(node)
             if isinstance(value, Rows) and not any(
-                isinstance(other, Rows) and other.buffer.data_ptr() == value.buffer.data_ptr()
-                for other in run.values.values()
+                _same_memory(value, other) for other in run.values.values()
             ):
                 run.memory.give(value.buffer)
 
@@ -99,7 +106,7 @@ class Program:
     """
 
     def __init__(self, network: nn.Module, structure: Structure, kernels: Kernels) -> None:
-        self._nodes = Nodes(network, structure.graph)
+        self._network, self._nodes = network, Nodes(network, structure.graph)
         self._structure, self._kernels = structure, kernels
         self._unit_of = {unit.name: unit for unit in structure.units.values()}
         self._alias: dict[fx.Node, fx.Node] = {}
@@ -115,8 +122,11 @@ class Program:
                 step = self._step(node)
                 if step is not None:
                     steps.append(step)
+                    if overwrites(network, node):  # who reads that value from now on reads this
+                        self._alias[self._real(node.all_input_nodes[0])] = step.node
+            if node.name == structure.stem:
+                self._stem_node = self._real(node)
         self._result = self._real(self._result)
-        self._stem_node = next(node for node in graph if node.name == structure.stem)
         _mark_last(steps, keep={self._result})
         owners = self._owners(graph)
         for step in steps:
@@ -126,7 +136,7 @@ class Program:
 
     def stem(self, run: Run, clip: Tensor) -> Rows:
         """Normalised (C, T, H, W) -> the stem's output, which the run goes on from."""
-        run.values[self._clip] = clip
+        run.values[self._clip] = clip[None]
         for step in self._stem:
             step(run)
         return run.values[self._stem_node]
@@ -147,15 +157,27 @@ class Program:
         if isinstance(module, TRANSPARENT):
             self._alias[node] = node.all_input_nodes[0]
             return None
-        if nodes.is_prunable(node):
+        if nodes.is_prunable(node) and pads_by_zeros(module):
             return self._convolution(node)
         if node in self._sums:
             return self._sum(node)
         reads = [self._real(n) for n in node.all_input_nodes]
-        if _adds(node) and len(reads) == 2 and all(map(nodes.is_map, reads)):
-            return Step(node, reads, lambda run, x, y: add(x, y), joins=True)
-        pools = self._structure.pools
-        compute = operation(nodes, node, self._kernels.dtype, of_stored=node.name in pools)
+        if _adds(node) and len(reads) == 2 and len({nodes.map_of(n) for n in reads}) == 1:
+            alpha: Any = node.kwargs.get("alpha", 1)
+            return Step(node, reads, lambda run, x, y: add(x, y, alpha), joins=True)
+        pools, dtype = self._structure.pools, self._kernels.dtype
+        if self._clip in reads:  # a tensor as yet, no rows
+            compute = as_pytorch(nodes, node, dtype)
+        else:
+            compute = operation(nodes, node, dtype)
+        if node.name in pools:
+            unit = self._structure.units[pools[node.name]]
+
+            def squeeze(run: Run, x: Any) -> Any:  # averages over what is kept of the unit
+                kept = run.kept[unit.name].rows(unit.out_shape[1:])
+                return compute(x) * (prod(unit.out_shape[1:]) / max(1, kept))
+
+            return Step(node, reads, squeeze)
         if isinstance(module, nn.Conv3d | nn.Linear):
             known = next(o for o in self._structure.others if o.name == str(node.target))
             touched = 4 * (known.weights + known.inputs + known.outputs)
@@ -165,7 +187,15 @@ class Program:
                 return compute(*values)
 
             return Step(node, reads, counted)
-        return Step(node, reads, lambda run, *values: compute(*values))
+        if holds_tensors(node):
+            return Step(node, reads, lambda run, *values: compute(*values))
+        shapes = [shape_of(n) or () for n in reads]
+
+        def size(run: Run, *values: Any) -> Any:  # known even of a branch that is dropped
+            pairs = zip(values, shapes, strict=True)
+            return compute(*(torch.empty(1, *s[1:]) if v is None else v for v, s in pairs))
+
+        return Step(node, reads, size, joins=True)
 
     def _convolution(self, node: fx.Node) -> Step | None:
         name = str(node.target)
@@ -181,16 +211,17 @@ class Program:
         rest = rest[1:] if relu else rest
         conv = self._nodes.module(node)
         assert isinstance(conv, nn.Conv3d)
+        read = [self._real(node.all_input_nodes[0])]
         reader = None
-        if node.all_input_nodes[0] is self._clip:
+        if read[0] is self._clip:
             reader = ClipReader(conv, self._kernels.dtype)
             conv = reader.conv
         layer = Layer(self._kernels, conv, norm, relu, self._nodes.map_of(node)[1:])
-        read = [self._real(node.all_input_nodes[0])]
+        self._alias |= dict.fromkeys(chain[:-1], chain[-1])  # for who asks for their sizes
         if unit is None:
 
             def run_other(run: Run, x: Any) -> Rows:
-                y, *spent = layer(reader(x) if reader else x, EVERYTHING, run.memory)
+                y, *spent = layer(reader(x[0]) if reader else x, EVERYTHING, run.memory)
                 run.spend(OTHER, *spent)
                 return y
 
@@ -198,10 +229,12 @@ class Program:
         self.layers[name] = layer
         branch = self._structure.branches[unit.branch]
         users = self._users(chain[-1])
-        if not rest and branch.droppable and branch.units[-1] == name and len(users) == 1:
-            other = [n for n in users[0].all_input_nodes if self._real(n) is not chain[-1]]
-            if _adds(users[0]) and len(other) == 1 and self._nodes.is_map(other[0]):
-                self._sums[users[0]] = (unit, layer, read[0], self._real(other[0]))
+        ends = not rest and branch.droppable and branch.units[-1] == name
+        if ends and len(users) == 1 and all(len(n.users) == 1 for n in chain[:-1]):
+            other = [n for n in users[0].all_input_nodes if n not in self._passing(chain[-1])]
+            plain = _adds(users[0]) and users[0].kwargs.get("alpha", 1) == 1
+            if plain and len(other) == 1 and self._nodes.is_map(other[0]):
+                self._sums[users[0]] = (unit, layer, read[0], other[0])
                 return None
         tail = [pointwise(self._nodes, n) for n in rest]
         whole = [] if all(tail) else [operation(self._nodes, n, self._kernels.dtype) for n in rest]
@@ -209,7 +242,8 @@ class Program:
 
     def _sum(self, node: fx.Node) -> Step:
         """The last unit of a branch, added to the residual stream in place."""
-        unit, layer, read, stream_node = self._sums[node]
+        unit, layer, read, other = self._sums[node]
+        stream_node = self._real(other)
         users = self._users(node)
         relu = len(users) == 1 and self._is_relu(users[0])
         if relu:
@@ -217,10 +251,14 @@ class Program:
 
         def run_sum(run: Run, x: Rows | None, stream: Rows) -> Rows:
             kept = run.kept[unit.name]
+            if unit.branch in run.dropped:
+                x = None
             if x is not None and run.record is not None:
-                alone, *_ = layer(x, kept, run.memory)
+                alone, *_ = layer(x, kept, run.memory, compact=unit.name in run.compact)
                 run.record(unit.name, alone.tensor().clone())
-            shared = stream_node not in step.last or (x is not None and x.buffer is stream.buffer)
+                run.memory.give(alone.buffer)
+            read_again = [v for n, v in run.values.items() if n not in step.last]
+            shared = any(_same_memory(stream, value) for value in (x, *read_again))
             if shared or not stream.whole or stream.channels is not None:
                 stream = stream.spread().every_channel().copy(run.memory)
             if x is not None:
@@ -255,6 +293,14 @@ class Program:
                 return chain
             chain.append(users[0])
 
+    def _passing(self, node: fx.Node) -> set[fx.Node]:
+        """A node and those behind it that change nothing."""
+        found = {node}
+        for user in node.users:
+            if isinstance(self._nodes.module(user), TRANSPARENT):
+                found |= self._passing(user)
+        return found
+
     def _is_relu(self, node: fx.Node) -> bool:
         module = self._nodes.module(node)
         return isinstance(module, nn.ReLU) or (
@@ -286,7 +332,7 @@ class Program:
         for node in reversed(graph):
             if node.name in ends:
                 owners[node] = ends[node.name]
-            else:
+            elif not (overwrites(self._network, node) and len(node.all_input_nodes[0].users) > 1):
                 leading = {owners.get(user) for user in node.users}
                 if len(leading) == 1 and None not in leading:
                     owners[node] = leading.pop() or ""
@@ -305,12 +351,16 @@ def _unit(
     def run_unit(run: Run, x: Rows) -> Rows:
         kept = run.kept[unit.name]
         if whole:
+            x = x.every_channel() if layer.depthwise else x  # there its channels are the output's
             y, *spent = layer(x, EVERYTHING, run.memory)
         else:
             y, *spent = layer(x, kept, run.memory, compact=unit.name in run.compact)
         run.spend(unit.name, *spent)
+        computed = y
         for compute in whole or tail:
             y = compute(y)
+        if not _same_memory(y, computed):
+            run.memory.give(computed.buffer)
         if whole:
             y = select(y, kept)
         elif tail and y.channels is None:
@@ -320,6 +370,10 @@ def _unit(
         return y
 
     return run_unit
+
+
+def _same_memory(x: Rows, y: Any) -> bool:
+    return isinstance(y, Rows) and y.buffer.data_ptr() == x.buffer.data_ptr()
 
 
 def _adds(node: fx.Node) -> bool:

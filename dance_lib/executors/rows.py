@@ -21,9 +21,7 @@ class Rows:
     What is not stored is zero. Row f·places + p holds the p-th kept place of the f-th kept frame.
 
     Attributes:
-        values: (rows, stored channels), of a buffer that may be wider.
-        buffer: the memory behind it, (rows, width); bfloat16 widths are even, since two channels
-            are multiplied at once.
+        buffer: (rows, width), as wide as `padded` says; zeros behind the last stored channel.
         channels_total, size: C and (T, H, W).
         frames, places, channels: what is stored; None where all is. A place is h·W + w.
         nonnegative: whether a ReLU would change nothing.
@@ -78,9 +76,9 @@ class Rows:
         """The same with a column for every channel."""
         if self.channels is None:
             return self
-        wide = self.buffer.new_zeros(len(self.buffer), even(self.channels_total, self.buffer.dtype))
-        wide[:, torch.from_numpy(self.channels).long()] = self.values
-        return Rows(wide, self.channels_total, self.size, self.frames, self.places)
+        whole = self.buffer.new_zeros(len(self.buffer), padded(self.channels_total))
+        whole[:, torch.from_numpy(self.channels).long()] = self.values
+        return Rows(whole, self.channels_total, self.size, self.frames, self.places)
 
     def between(self, first: int, last: int) -> "Rows":
         """Channels first..last − 1; shares memory."""
@@ -110,16 +108,19 @@ class Rows:
     def of(cls, tensor: Tensor) -> "Rows":
         """Rows of a (1, C, T, H, W) map, every position and channel stored."""
         values = tensor[0].movedim(0, -1).flatten(0, 2)  # (T·H·W, C)
-        width = even(values.shape[1], values.dtype)
-        if width != values.shape[1]:
-            values = torch.nn.functional.pad(values, (0, 1))
         T, H, W = tensor.shape[2:]
-        return cls(values.contiguous(), tensor.shape[1], (T, H, W))
+        return cls(wide(values).contiguous(), tensor.shape[1], (T, H, W))
 
 
-def even(channels: int, dtype: torch.dtype) -> int:
-    """Width of rows of so many channels."""
-    return channels + channels % 2 if dtype == torch.bfloat16 else channels
+def padded(channels: int) -> int:
+    """Width of rows of so many channels: whole vectors, so that no kernel has to stop short."""
+    return -(-channels // 16) * 16
+
+
+def wide(values: Tensor) -> Tensor:
+    """(rows, channels) -> (rows, padded width), zeros behind the last channel."""
+    missing = padded(values.shape[1]) - values.shape[1]
+    return torch.nn.functional.pad(values, (0, missing)) if missing else values
 
 
 def kept(mask: NDArray[np.bool_]) -> Index | None:

@@ -3,8 +3,12 @@
 A map of 30 MB that is allocated anew for every layer costs its page faults every time.
 """
 
+import mmap
+
 import torch
 from torch import Tensor
+
+HUGE = 2**21  # bytes of a huge page
 
 
 class Workspace:
@@ -28,7 +32,7 @@ class Workspace:
             buffer = min(fitting, key=Tensor.numel)
             self._free[:] = [b for b in self._free if b is not buffer]
         else:
-            buffer = torch.empty(count, dtype=dtype)
+            buffer = uninitialised(count, dtype)
         self._taken[buffer.data_ptr()] = buffer
         return buffer[:count].view(rows, width)
 
@@ -37,3 +41,17 @@ class Workspace:
         buffer = self._taken.pop(rows.data_ptr(), None)
         if buffer is not None:
             self._free.append(buffer)
+
+
+def uninitialised(count: int, dtype: torch.dtype) -> Tensor:
+    """(count,) of undefined content, on huge pages where the system has them.
+
+    A map or the weights of a layer span thousands of ordinary pages: looking those up costs more
+    than some layers compute.
+    """
+    size = count * dtype.itemsize
+    if size < HUGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return torch.empty(count, dtype=dtype)
+    memory = mmap.mmap(-1, -(-size // HUGE) * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(memory, dtype=dtype, count=count)

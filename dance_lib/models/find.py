@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import fx, nn
 
-from dance_lib.models.nodes import CONCATENATIONS, Nodes, after, triple
+from dance_lib.models.nodes import CONCATENATIONS, Nodes, after, pads_by_zeros, triple
 from dance_lib.models.residual import residual_branches
 from dance_lib.models.structure import (
     Branch,
@@ -134,7 +134,7 @@ class _Finder:
         module = self.nodes.module(conv)
         assert isinstance(module, nn.Conv3d)
         name = str(conv.target)
-        if isinstance(module.padding, str) or module.padding_mode != "zeros":
+        if not pads_by_zeros(module):
             raise StructureError(
                 f"{name!r} pads by {module.padding!r}, mode {module.padding_mode!r}; "
                 "units need explicit zero padding"

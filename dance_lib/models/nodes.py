@@ -156,6 +156,21 @@ class Nodes:
             self.scales[node] = triple(max(s[i] for s in scales) * stride[i] for i in range(3))
 
 
+def overwrites(network: nn.Module, node: fx.Node) -> bool:
+    """Whether a node works in place, on the first value that it reads."""
+    return bool(
+        (node.op == "call_method" and str(node.target).endswith("_"))
+        or node.target in (operator.iadd, operator.imul)
+        or node.kwargs.get("inplace")
+        or getattr(module_of(network, node), "inplace", False)
+    )
+
+
+def pads_by_zeros(conv: Any) -> bool:
+    """Whether a convolution's padding is given as numbers and is zeros."""
+    return not isinstance(conv.padding, str) and conv.padding_mode == "zeros"
+
+
 def before(node: fx.Node) -> set[fx.Node]:
     """The node and everything its values depend on; a size that it asks for does not count."""
     return _reached([node], lambda n: n.all_input_nodes)

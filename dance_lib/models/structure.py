@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import ceil, prod
 
 import torch
@@ -158,11 +158,13 @@ class Structure:
         return gates[:, rows.to(gates.device)][:, :, columns.to(gates.device)]
 
 
+@cache  # asked for every clip that is planned
 def _parent(size: int, branch_size: int, stride: int) -> Tensor:
     """Position of a branch's output that each of `size` positions belongs to: ⌊t/s⌋."""
     return (torch.arange(size) // stride).clamp(max=branch_size - 1)
 
 
+@cache
 def _cell(size: int, branch_size: int, stride: int, cells: int) -> Tensor:
     """Grid cell of each of `size` positions: ⌊h·G/H⌋ at the branch's output, found by ⌊h/s⌋."""
     return _parent(size, branch_size, stride) * cells // branch_size

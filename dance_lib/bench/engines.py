@@ -1,0 +1,63 @@
+"""The dense rivals, as a user would really run them: names, and what each can do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dance_lib.bench.candidates import Candidate, attempt
+from dance_lib.bench.dense import Run
+from dance_lib.bench.runtimes import onnx_runtime, openvino
+from dance_lib.bench.setting import Precision
+from dance_lib.bench.torch_engines import compiled, eager
+
+# (network in evaluation mode, clip, threads, precision) -> what runs it, and a word on how
+Build = Callable[[nn.Module, Tensor, int, Precision], tuple[Run, str]]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A way to run a network: how it is built, and at which precisions."""
+
+    build: Build
+    precisions: tuple[Precision, ...]
+
+
+ENGINES = {
+    "eager": Engine(eager, ("float32", "bfloat16")),
+    "compile": Engine(compiled, ("float32", "bfloat16")),
+    "onnxruntime": Engine(onnx_runtime, ("float32",)),  # has no bfloat16 convolutions on CPUs
+    "openvino": Engine(openvino, ("float32", "bfloat16")),
+}
+
+
+def in_engine(
+    name: str,
+    group: str,
+    engine: str,
+    network: nn.Module,
+    clip: Tensor,
+    threads: int,
+    precision: Precision,
+    ideal_mac_ratio: float = 1.0,
+) -> Candidate:
+    """A network in an engine, held against PyTorch eager in float32.
+
+    Args:
+        name, group: of its row. network: in evaluation mode, in float32.
+        clip: (N, C, T, H, W); an engine may be built for this very shape.
+    """
+    if precision not in ENGINES[engine].precisions:
+        missing = {"reason": f"{engine} runs no convolutions in {precision} here"}
+        return Candidate(name, group, None, {"engine": engine, **missing})
+    with torch.no_grad():
+        expected = network(clip)  # (N, classes)
+
+    def build() -> tuple[Callable[[], Tensor], str]:
+        run, detail = ENGINES[engine].build(network, clip, threads, precision)
+        return lambda: run(clip), detail
+
+    return attempt(
+        name, group, build, expected, precision, engine=engine, ideal_mac_ratio=ideal_mac_ratio
+    )

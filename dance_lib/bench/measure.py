@@ -1,0 +1,67 @@
+"""One setting from start to end, in one process: build, check, take times in turns, tabulate."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+
+from dance_lib.bench.candidates import Candidate
+from dance_lib.bench.dense import DenseNetwork
+from dance_lib.bench.engines import in_engine
+from dance_lib.bench.interleave import interleave
+from dance_lib.bench.latency import fastest, latency_table
+from dance_lib.bench.network import draw_clips, open_network
+from dance_lib.bench.ours import our_candidates
+from dance_lib.bench.plans import timed_plans
+from dance_lib.bench.provenance import provenance
+from dance_lib.bench.setting import Setting
+from dance_lib.bench.static import static_candidates
+
+FIRST_ROUNDS = 3  # of the dense engines alone: in the fastest of them the static rivals run
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The tables of one setting: a row a run, and a row a candidate."""
+
+    timings: pd.DataFrame
+    latency: pd.DataFrame
+
+
+def measure(setting: Setting, threads: int) -> Measured:
+    """Measure one setting with `threads` threads, in a process that has as many cores.
+
+    Raises:
+        DanceError: the model or the checkpoint can't be opened.
+    """
+    torch.set_num_threads(threads)
+    net = open_network(setting)
+    clip, shown = draw_clips(setting)
+    whole = DenseNetwork.of(net)
+    dense = [
+        in_engine(name, "dense", name, whole, clip, threads, setting.precision)
+        for name in setting.engines
+    ]
+    first = _times(dense, FIRST_ROUNDS, setting, "dense engines")
+    engine = fastest(first, [c.name for c in dense])
+
+    plans = timed_plans(net, clip, seed=setting.seed, quick=setting.quick)
+    ours = our_candidates(net, clip, plans, setting)
+    ratios = [c.facts["ideal_mac_ratio"] for c in ours if c.group == "ours"]
+    statics = (
+        static_candidates(net, clip, threads, setting.precision, engine, ratios) if engine else []
+    )
+
+    candidates = [*dense, *ours, *statics]
+    timings = _times(candidates, setting.rounds, setting, "all in turns")
+    latency = latency_table(candidates, timings, setting.batch)
+    common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
+    return Measured(timings.assign(kind="measured", **common), latency.assign(**common))
+
+
+def _times(candidates: list[Candidate], rounds: int, setting: Setting, title: str) -> pd.DataFrame:
+    runs = {c.name: c.run for c in candidates if c.run is not None}
+    prepare = {c.name: c.prepare for c in candidates if c.prepare is not None}
+    return interleave(
+        runs, rounds, prepare=prepare, seed=setting.seed, title=f"{setting.name}: {title}"
+    )

@@ -1,0 +1,93 @@
+"""Ours as candidates: the sparse executor on every plan, and the parts of a clip's time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import dance_lib as dance
+from dance_lib.bench.candidates import Candidate, attempt, reason
+from dance_lib.bench.plans import CONTROLLER, TimedPlan, fresh
+from dance_lib.bench.setting import Setting
+from dance_lib.network import Dance
+
+STEM = "stem"
+PLANNING = "statistics, controller, planning"
+# Column of the latency table: columns of `count` whose sums it is the ratio of
+RATIOS = {
+    "ideal_mac_ratio": ("ideal_macs", "dense_macs"),
+    "executed_mac_ratio": ("executed_macs", "dense_macs"),
+    "ideal_byte_ratio": ("ideal_bytes", "dense_bytes"),
+    "executed_byte_ratio": ("executed_bytes", "dense_bytes"),
+}
+
+
+def our_candidates(
+    net: Dance, clip: Tensor, plans: list[TimedPlan], setting: Setting
+) -> list[Candidate]:
+    """A candidate a plan, each checked against the masked executor, and two parts.
+
+    A plan is given to the executor, so its time holds the stem but no planning; the controller's
+    own row plans on the clock. Ratios are of the whole network: stem, controller, head included.
+    """
+    try:
+        fast = dance.sparse(net, dtype=getattr(torch, setting.precision))
+    except Exception as failure:  # a network the executor does not take: the rivals go on
+        why = reason(failure)
+        return [
+            Candidate(p.name, "ours", None, {**_facts(p, ratios(net, p)), "reason": why})
+            for p in plans
+        ]
+    found = [_candidate(net, fast, clip, p, setting) for p in plans]
+    return [*found, *_parts(fast, clip)]
+
+
+def ratios(counted: Any, timed: TimedPlan) -> dict[str, float]:
+    """Sums over clips and units of what `count` tells of a plan, over the dense network's.
+
+    Args:
+        counted: the network, or its executor, which also tells what is executed.
+    """
+    table = dance.count(counted, timed.plan).sum(numeric_only=True)
+    return {
+        name: float(table[part] / table[whole])
+        for name, (part, whole) in RATIOS.items()
+        if part in table
+    }
+
+
+def _candidate(
+    net: Dance, fast: Any, clip: Tensor, timed: TimedPlan, setting: Setting
+) -> Candidate:
+    counted = ratios(net, timed)
+
+    def build() -> tuple[Callable[[], Tensor], str]:
+        counted.update(ratios(fast, timed))
+        if timed.axis == CONTROLLER:
+            return lambda: fast(clip), "plans on the clock"
+        plans = fresh(timed.plan, setting.rounds + 3)
+        return lambda: fast(clip, plan=next(plans)), "plan given"
+
+    with torch.no_grad():
+        expected = net(clip, plan=timed.plan)
+    found = attempt(timed.name, "ours", build, expected, setting.precision)
+    return Candidate(found.name, "ours", found.run, {**_facts(timed, counted), **found.facts})
+
+
+def _facts(timed: TimedPlan, counted: dict[str, float]) -> dict[str, Any]:
+    about = {"axis": timed.axis, "keep_rate": timed.keep_rate, "plan": timed.source}
+    return about | counted
+
+
+def _parts(fast: Any, clip: Tensor) -> list[Candidate]:
+    """Stem and planning alone; planning finds the stem's output in the cache, as in a clip."""
+    stems: list[Any] = [None]
+
+    def run_stem() -> None:
+        stems[0] = fast.stem(clip)
+
+    return [
+        Candidate(STEM, "part", run_stem),
+        Candidate(PLANNING, "part", lambda: fast.plan_from(stems[0]), prepare=run_stem),
+    ]

@@ -1,0 +1,61 @@
+"""The plans that are timed: random ones at fixed keep rates, and the controller's."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle
+
+from torch import Tensor
+
+from dance_lib.aap.plan import AXES, PruningPlan
+from dance_lib.bench.network import is_trained
+from dance_lib.network import Dance
+
+FULL = "full"
+MIXED = "mixed"
+CONTROLLER = "controller"
+RATES = (0.75, 0.5, 0.25)
+QUICK_RATES = (0.5,)
+MIXED_RATES = {"frames": 0.75, "channels": 0.7, "features": 0.75}
+
+
+@dataclass(frozen=True)
+class TimedPlan:
+    """A plan and what the tables say of it.
+
+    Attributes:
+        name: of its row: `full`, `frames 0.5`, `all 0.25`, `mixed`, `controller`.
+        axis: the pruned axis, "all", "mixed", "full" or "controller".
+        keep_rate: of that axis; None where one number does not say it.
+        source: "random", "controller" or "untrained controller".
+    """
+
+    name: str
+    axis: str
+    keep_rate: float | None
+    source: str
+    plan: PruningPlan
+
+
+def timed_plans(net: Dance, clip: Tensor, *, seed: int = 0, quick: bool = False) -> list[TimedPlan]:
+    """The full plan (keep rate 1 of every axis), each axis and all three at every rate, a mixed
+    setting, and what the controller decides about these clips (N, C, T, H, W)."""
+
+    def drawn(name: str, axis: str, rate: float | None, rates: dict[str, float]) -> TimedPlan:
+        plan = PruningPlan.random(net, len(clip), seed=seed, **rates)
+        return TimedPlan(name, axis, rate, "random", plan)
+
+    found = [drawn(FULL, FULL, 1.0, {})]
+    for rate in QUICK_RATES if quick else RATES:
+        for axis in AXES:
+            found.append(drawn(f"{axis} {rate}", axis, rate, {axis: rate}))
+        found.append(drawn(f"all {rate}", "all", rate, dict.fromkeys(AXES, rate)))
+    found.append(drawn(MIXED, MIXED, None, MIXED_RATES))
+    source = CONTROLLER if is_trained(net) else f"untrained {CONTROLLER}"
+    found.append(TimedPlan(CONTROLLER, CONTROLLER, None, source, net.plan(clip)))
+    return found
+
+
+def fresh(plan: PruningPlan, copies: int) -> Iterator[PruningPlan]:
+    """Equal plans that are new objects: each clip of a stream has its own, so nobody may profit
+    from having prepared the very same one before. Made ahead, off the clock."""
+    return cycle([plan[list(range(len(plan)))] for _ in range(copies)])

@@ -1,0 +1,173 @@
+"""What one process measures: a model at one precision, on one or all cores, with one batch size."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dance_lib.errors import DanceError
+
+Precision = Literal["float32", "bfloat16"]
+Cores = Literal["one", "all"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+CORES: tuple[Cores, ...] = ("one", "all")
+CLASSES = 101  # of a backbone without checkpoint: as many as UCF101 has
+DEFAULT_MODELS = ("r2plus1d_18", "r3d_18")  # those with speeds to reach
+DEFAULT_SHAPE = (3, 16, 112, 112)
+DEFAULT_BATCHES = (1, 8)
+ROUNDS, QUICK_ROUNDS = 15, 3
+Shape = tuple[int, int, int, int]  # (C, T, H, W)
+Size = Annotated[int, Field(ge=1)]
+
+
+class BenchError(DanceError):
+    """A bench that can't be run as asked; the message names what to change."""
+
+
+class Setting(BaseModel):
+    """One setting. Two runs of equal settings by one commit measure the same thing.
+
+    Attributes:
+        clip_shape: (C, T, H, W).
+        threads: "one" pins the process to a core, "all" gives it every core it may use.
+        engines: dense rivals to try, by the names of `engines.ENGINES`.
+        rounds: how often each callable is timed.
+        checkpoint: path of the network whose controller is measured; `checkpoint_hash` tells
+            whether the file has changed.
+        quick: fewer plans.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    clip_shape: tuple[Size, Size, Size, Size]
+    precision: Precision
+    threads: Cores
+    batch: Size
+    engines: tuple[str, ...]
+    rounds: Size
+    seed: int = 0
+    checkpoint: str | None = None
+    checkpoint_hash: str = ""
+    quick: bool = False
+
+    @property
+    def name(self) -> str:
+        """The folder of its tables: `r2plus1d_18.16x112x112.float32.one.batch1`."""
+        size = "x".join(map(str, self.clip_shape[1:]))
+        return f"{self.model}.{size}.{self.precision}.{self.threads}.batch{self.batch}"
+
+    def columns(self) -> dict[str, Any]:
+        """What every row of its tables says."""
+        return {
+            "model": self.model,
+            "clip_shape": "x".join(map(str, self.clip_shape)),
+            "precision": self.precision,
+            "threads": self.threads,
+            "batch": self.batch,
+        }
+
+
+def parse_clip_shape(text: str) -> Shape:
+    """`16x112x112` -> (3, 16, 112, 112).
+
+    Raises:
+        BenchError: it is no T x H x W of whole numbers.
+    """
+    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*x[1-9]\d*", text):
+        raise BenchError(f"--clip-shape {text}: write frames x height x width, as 16x112x112")
+    T, H, W = map(int, text.split("x"))
+    return 3, T, H, W
+
+
+def choose_settings(
+    *,
+    models: Sequence[str] | None = None,
+    clip_shape: str | None = None,
+    precisions: Sequence[str] | None = None,
+    threads: Sequence[str] | None = None,
+    batches: Sequence[int] | None = None,
+    engines: Sequence[str] | None = None,
+    rounds: int | None = None,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    quick: bool = False,
+) -> list[Setting]:
+    """Every combination of what was asked for, models first; what is left out has its default.
+
+    Args:
+        clip_shape: frames x height x width, `16x112x112`.
+        checkpoint: goes with the model it holds, which must be among `models`.
+
+    Raises:
+        BenchError: an unknown model, precision, engine or number of cores, a clip shape that is
+            none, or a checkpoint of another model or clip shape.
+        CheckpointError: a checkpoint that can't be read.
+    """
+    from dance_lib.bench.engines import ENGINES
+    from dance_lib.models.zoo import list_models
+
+    held: dict[str, dict[str, str]] = {}
+    shape = parse_clip_shape(clip_shape) if clip_shape else None
+    if checkpoint is not None:
+        model, shape = _in_checkpoint(checkpoint, models, shape)
+        models = models or [model]
+        digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]
+        held[model] = {"checkpoint": str(checkpoint.resolve()), "checkpoint_hash": digest}
+    common = {
+        "clip_shape": shape or DEFAULT_SHAPE,
+        "engines": _known("engine", engines, ENGINES, ENGINES),
+        "rounds": rounds or (QUICK_ROUNDS if quick else ROUNDS),
+        "seed": seed,
+        "quick": quick,
+    }
+    combinations = product(
+        _known("model", models, list_models(), DEFAULT_MODELS),
+        _known("precision", precisions, PRECISIONS, PRECISIONS),
+        _known("threads", threads, CORES, CORES),
+        dict.fromkeys(batches or DEFAULT_BATCHES),
+    )
+    return [
+        Setting.model_validate(
+            {"model": m, "precision": p, "threads": t, "batch": b, **common, **held.get(m, {})}
+        )
+        for m, p, t, b in combinations
+    ]
+
+
+def _known(
+    what: str, given: Sequence[str] | None, known: Iterable[str], default: Iterable[str]
+) -> tuple[str, ...]:
+    """What was given, each once, or the default.
+
+    Raises:
+        BenchError: one of them is not known.
+    """
+    known = tuple(known)
+    for name in given or ():
+        if name not in known:
+            raise BenchError(f"unknown {what} {name!r}; known: {', '.join(known)}")
+    return tuple(dict.fromkeys(given or default))
+
+
+def _in_checkpoint(
+    path: Path, models: Sequence[str] | None, shape: Shape | None
+) -> tuple[str, Shape]:
+    """Model and clip shape of a checkpoint, which must not contradict what was asked for."""
+    from dance_lib.checkpoint import read_config
+
+    config = read_config(path)
+    held = "x".join(map(str, config.clip_shape[1:]))
+    if config.model is None:
+        raise BenchError(
+            f"{path} holds a backbone of its author's own: bench can only build list_models()"
+        )
+    if models and config.model not in models:
+        raise BenchError(f"{path} holds a {config.model}: add --model {config.model}")
+    if shape not in (None, config.clip_shape):
+        raise BenchError(f"{path} takes clips of {held}: give --clip-shape {held}")
+    return config.model, config.clip_shape

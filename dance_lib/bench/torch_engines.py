@@ -1,0 +1,70 @@
+"""PyTorch as a dense rival: eager, and compiled by inductor."""
+
+import copy
+import warnings
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+
+from dance_lib.bench.dense import Run
+from dance_lib.bench.setting import Precision
+
+TRIES = 3  # timed runs that decide on a memory format
+
+
+def eager(network: nn.Module, clip: Tensor, threads: int, precision: Precision) -> tuple[Run, str]:
+    """Plain PyTorch, in the memory format that is the quicker one for this network and clip.
+
+    bfloat16: weights and activations alike, logits in float32; the clip is converted on the clock.
+    """
+    torch.set_num_threads(threads)
+    dtype = getattr(torch, precision)
+    best: tuple[float, Run, str] | None = None
+    for words, layout in (
+        ("default layout", torch.contiguous_format),
+        ("channels_last_3d", torch.channels_last_3d),
+    ):
+        own = copy.deepcopy(network).to(dtype)
+        for weight in own.parameters():
+            if weight.dim() == 5:  # of 3-D convolutions; no other has this layout
+                weight.data = weight.data.contiguous(memory_format=layout)
+        run = _eager_run(own, dtype, layout)
+        run(clip)
+        seconds = min(_seconds(run, clip) for _ in range(TRIES))
+        if best is None or seconds < best[0]:
+            best = seconds, run, words
+    assert best is not None
+    return best[1], best[2]
+
+
+def _eager_run(network: nn.Module, dtype: torch.dtype, layout: torch.memory_format) -> Run:
+    @torch.inference_mode()
+    def run(clip: Tensor) -> Tensor:
+        return network(clip.to(dtype).contiguous(memory_format=layout)).float()
+
+    return run
+
+
+def compiled(
+    network: nn.Module, clip: Tensor, threads: int, precision: Precision
+) -> tuple[Run, str]:
+    """`torch.compile` with freezing, by which inductor folds norms and lays weights out once."""
+    torch.set_num_threads(threads)
+    dtype = getattr(torch, precision)
+    with warnings.catch_warnings():  # inductor still calls what torch itself has deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        own = torch.compile(copy.deepcopy(network).to(dtype), options={"freezing": True})
+
+        @torch.no_grad()  # freezing does not take inference_mode's tensors
+        def run(clip: Tensor) -> Tensor:
+            return own(clip.to(dtype)).float()
+
+        run(clip)
+    return run, "inductor, freezing"
+
+
+def _seconds(run: Run, clip: Tensor) -> float:
+    start = perf_counter()
+    run(clip)
+    return perf_counter() - start

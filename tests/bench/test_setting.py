@@ -1,0 +1,76 @@
+import pytest
+
+import dance_lib as dance
+from dance_lib.bench.setting import BenchError, choose_settings, parse_clip_shape
+from dance_lib.checkpoint import CheckpointError
+
+
+def test_every_combination_once():
+    settings = choose_settings(models=["c3d", "s3d", "c3d"], batches=[1], rounds=4)
+    assert [s.name for s in settings] == [
+        f"{model}.16x112x112.{precision}.{threads}.batch1"
+        for model in ("c3d", "s3d")
+        for precision in ("float32", "bfloat16")
+        for threads in ("one", "all")
+    ]
+    assert {s.rounds for s in settings} == {4}
+    assert settings[0].engines == ("eager", "compile", "onnxruntime", "openvino")
+
+
+def test_defaults_are_the_networks_with_speeds_to_reach():
+    settings = choose_settings()
+    assert {s.model for s in settings} == {"r2plus1d_18", "r3d_18"}
+    assert {s.batch for s in settings} == {1, 8}
+    assert {s.rounds for s in choose_settings(quick=True)} == {3}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"models": ["r2d2"]}, "unknown model 'r2d2'; known: c2d_r50, c3d"),
+        ({"engines": ["tensorrt"]}, "unknown engine 'tensorrt'; known: eager, compile"),
+        ({"precisions": ["int8"]}, "unknown precision 'int8'; known: float32, bfloat16"),
+        ({"threads": ["two"]}, "unknown threads 'two'; known: one, all"),
+        ({"clip_shape": "16x112"}, "--clip-shape 16x112: write frames x height x width"),
+        ({"clip_shape": "0x9x9"}, "--clip-shape 0x9x9"),
+    ],
+)
+def test_what_is_unknown_is_named_with_what_is_known(asked, said):
+    with pytest.raises(BenchError, match=said):
+        choose_settings(**asked)
+
+
+def test_a_clip_shape_is_frames_height_width():
+    assert parse_clip_shape("16x112x96") == (3, 16, 112, 96)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch_shape = (3, 4, 16, 16)
+    backbone = dance.create_model("r2plus1d_narrow", 9, torch_shape)
+    return dance.save(dance.Dance(backbone, torch_shape), tmp_path / "net.safetensors")
+
+
+def test_a_checkpoint_brings_its_model_and_clip_shape(checkpoint):
+    (setting,) = choose_settings(
+        checkpoint=checkpoint, precisions=["float32"], threads=["one"], batches=[1]
+    )
+    assert (setting.model, setting.clip_shape) == ("r2plus1d_narrow", (3, 4, 16, 16))
+    assert setting.checkpoint == str(checkpoint)
+    assert len(setting.checkpoint_hash) == 12
+
+
+def test_a_checkpoint_belongs_to_its_own_model_alone(checkpoint):
+    settings = choose_settings(
+        models=["s3d", "r2plus1d_narrow"], clip_shape="4x16x16", checkpoint=checkpoint
+    )
+    assert {s.model for s in settings if s.checkpoint} == {"r2plus1d_narrow"}
+
+
+def test_a_checkpoint_of_something_else_says_what_to_give(checkpoint):
+    with pytest.raises(BenchError, match="holds a r2plus1d_narrow: add --model r2plus1d_narrow"):
+        choose_settings(models=["s3d"], checkpoint=checkpoint)
+    with pytest.raises(BenchError, match="takes clips of 4x16x16: give --clip-shape 4x16x16"):
+        choose_settings(clip_shape="16x112x112", checkpoint=checkpoint)
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        choose_settings(checkpoint=checkpoint.with_name("absent.safetensors"))

@@ -1,0 +1,90 @@
+import pandas as pd
+import pytest
+
+from dance_lib.bench.ours import PLANNING
+from dance_lib.bench.speed_targets import TARGETS, judge
+
+ORIGIN = {"kind": "measured", "commit": "abc", "dirty": False, "device": "a CPU", "date": "today"}
+
+
+def row(name, group="ours", **columns):
+    return {
+        "model": "r2plus1d_18", "clip_shape": "3x16x112x112", "precision": "float32",
+        "threads": "one", "batch": 1, "name": name, "group": group, "ms": 100.0,
+        "ms_per_clip": 100.0, "speedup": 1.0, "efficiency": 1.0, "time_ratio": 1.0,
+        **ORIGIN, **columns,
+    }  # fmt: skip
+
+
+def judged(*rows):
+    found = judge(pd.DataFrame(list(rows)))
+    return found[found["model"] == "r2plus1d_18"].set_index("setting")
+
+
+def test_the_speeds_of_the_issue():
+    bounds = {(t.model, t.setting): t.to_reach for t in TARGETS}
+    assert bounds["r2plus1d_18", "full plan over fastest dense engine"] == 0.95
+    assert bounds["r2plus1d_18", "efficiency, channels 0.5"] == 0.9
+    assert bounds["r2plus1d_18", "efficiency, mixed"] == 0.8
+    assert bounds["r2plus1d_18", "efficiency, features 0.5"] == 0.7
+    assert bounds["r2plus1d_18", "efficiency, frames 0.5, bfloat16"] == 0.85
+    assert bounds["r3d_18", "full plan over fastest dense engine"] == 0.9
+    assert bounds["r3d_18", "efficiency, frames 0.5"] == 0.7
+    assert len(bounds) == 20
+
+
+def test_met_or_short_by_how_much():
+    table = judged(
+        row("full", speedup=0.97),
+        row("channels 0.5", efficiency=0.83),
+        row("channels 0.5", efficiency=0.99, precision="bfloat16"),
+    )
+    full = table.loc["full plan over fastest dense engine"]
+    assert (full["measured"], full["verdict"], full["short_by"]) == (0.97, "met", 0)
+    short = table.loc["efficiency, channels 0.5"]
+    assert short["verdict"] == "short by 0.070"
+    assert short["short_by"] == pytest.approx(0.07)
+    assert (short["kind"], short["commit"]) == ("measured", "abc")
+    assert table.loc["efficiency, channels 0.5, bfloat16", "measured"] == 0.99
+
+
+def test_what_was_not_measured_is_not_tested():
+    table = judged(row("full"), row("mixed", efficiency=float("nan")))
+    for setting in ("efficiency, mixed", "efficiency, frames 0.5"):
+        assert table.loc[setting, "verdict"] == "not tested"
+        assert table.loc[setting, "kind"] == "not tested"
+        assert pd.isna(table.loc[setting, "measured"])
+
+
+@pytest.mark.parametrize(
+    "other", [{"threads": "all"}, {"batch": 8}, {"clip_shape": "3x8x56x56"}, {"model": "s3d"}]
+)
+def test_other_conditions_do_not_count(other):
+    verdicts = judge(pd.DataFrame([row("channels 0.5") | other])).set_index("setting")["verdict"]
+    assert verdicts.loc["efficiency, channels 0.5"].tolist() == ["not tested"] * 2
+
+
+def test_an_upper_bound_is_held_by_the_worst_row():
+    table = judged(
+        row("full"),
+        row("frames 0.5", ms=101.0),
+        row("features 0.75", ms=107.0),
+        row("eager", group="dense", ms=900.0),
+        row(PLANNING, group="part", time_ratio=0.004),
+    )
+    worst = table.loc["any plan against our full plan"]
+    assert (worst["worst_row"], worst["verdict"]) == ("features 0.75", "short by 0.050")
+    assert worst["measured"] == pytest.approx(1.07)
+    assert table.loc[f"{PLANNING}: share of dense", "verdict"] == "met"
+
+
+def test_batches_are_compared_row_by_row_a_clip():
+    table = judged(
+        row("full", ms_per_clip=100.0),
+        row("mixed", ms_per_clip=40.0),
+        row("full", ms_per_clip=90.0, batch=8),
+        row("mixed", ms_per_clip=42.0, batch=8),
+    )
+    worst = table.loc["batch 8 against batch 1, time a clip"]
+    assert (worst["worst_row"], worst["measured"]) == ("mixed", pytest.approx(1.05))
+    assert worst["verdict"] == "short by 0.050"

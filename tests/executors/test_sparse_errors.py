@@ -1,0 +1,89 @@
+"""What `dance.sparse` refuses, and how it says so."""
+
+import pytest
+import torch
+
+import dance_lib as dance
+from dance_lib import DanceError, PlanError, PruningPlan
+from tests.executors.agreement import clips, family, fast
+from tests.executors.networks import Net, Residual, conv
+from tests.networks import CLIP
+
+
+@pytest.mark.parametrize("backend", ["gpu", "cuda", "CPU", ""])
+def test_an_unknown_backend_is_named_with_those_there_are(backend):
+    with pytest.raises(DanceError, match=rf"{backend!r}.*auto, cpu or reference"):
+        dance.sparse(family("narrow"), backend=backend)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64, torch.int8])
+def test_an_unknown_number_format_is_named(dtype):
+    with pytest.raises(DanceError, match=f"{dtype}"):
+        dance.sparse(family("narrow"), dtype=dtype)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize(
+    "clip",
+    [torch.zeros(CLIP), torch.zeros(1, 3, 5, 37, 44), torch.zeros(1, 1, *CLIP[1:])],
+    ids=["no batch", "another size", "one channel"],
+)
+def test_clips_of_another_shape(backend, clip):
+    executor = dance.sparse(family("narrow"), backend=backend)
+    with pytest.raises(DanceError, match=r"clips must be \(N, 3, 5, 37, 45\)"):
+        executor(clip)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_pixels_that_are_no_numbers(backend, value):
+    executor = dance.sparse(family("narrow"), backend=backend)
+    clip = clips(family("narrow"), 2)
+    clip[1, 2, 4, 36, 44] = value
+    for call in (executor, executor.plan):
+        with pytest.raises(DanceError, match="NaN or infinite"):
+            call(clip)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_plans_that_do_not_fit(backend):
+    net = family("narrow")
+    executor, clip = dance.sparse(net, backend=backend), clips(net, 2)
+    with pytest.raises(PlanError, match="another network"):
+        executor(clip, PruningPlan.full(family("r3d"), 2))
+    with pytest.raises(DanceError, match="the plan is for 3 clips, the batch has 2"):
+        executor(clip, PruningPlan.full(net, 3))
+    with pytest.raises(PlanError, match="must be a PruningPlan, not dict"):
+        executor(clip, {})
+    grouped = dance.sparse(family("csn"), backend=backend)
+    plan = PruningPlan.full(family("csn"), 2)
+    shared = next(u.name for u in family("csn").structure.units.values() if u.shares)
+    channels = dict(plan.channels)
+    channels[shared] = channels[shared].clone()
+    channels[shared][0, 0] = False
+    with pytest.raises(PlanError, match="must keep the channels of its input"):
+        grouped(clips(family("csn"), 2), PruningPlan(plan.frames, channels, plan.features))
+
+
+def test_a_unit_with_a_forward_of_its_own_is_refused():
+    """Its weights are not what it multiplies by."""
+
+    class Standardised(torch.nn.Conv3d):
+        def forward(self, x):
+            weight = self.weight - self.weight.mean((1, 2, 3, 4), keepdim=True)
+            return self._conv_forward(x, weight, self.bias)
+
+    unit = Standardised(8, 8, 3, padding=1)
+    net = dance.Dance(Net(Residual(unit, torch.nn.ReLU(), conv(8, 8))), (3, 3, 7, 9))
+    with pytest.raises(DanceError, match=r"body\.0\.branch\.0.*forward of its own"):
+        dance.sparse(net)
+
+
+def test_auto_is_the_quickest_there_is():
+    net = family("narrow")
+    clip = clips(net, 1)
+    auto, cpu = dance.sparse(net), dance.sparse(net, backend="cpu")
+    assert auto.dtype == torch.float32
+    assert torch.equal(auto(clip), cpu(clip))
+    assert torch.equal(auto(clip), fast("narrow", "native float32")(clip))
+    assert dance.sparse(net, dtype=torch.bfloat16).dtype == torch.bfloat16
