@@ -121,6 +121,9 @@ def bench(
     ] = None,
     out: Annotated[Path, typer.Option(help="The folder of the tables.")] = Path("results/bench"),
     quick: Annotated[bool, typer.Option("--quick", help="Keep rate 0.5 only, 3 rounds.")] = False,
+    static: Annotated[
+        bool, typer.Option(help="Also make statically pruned and narrower networks as rivals.")
+    ] = True,
     force: Annotated[
         bool, typer.Option("--force", help="Measure finished settings again.")
     ] = False,
@@ -140,6 +143,7 @@ def bench(
         seed=seed,
         checkpoint=checkpoint,
         quick=quick,
+        static=static,
     )
     parent = context.parent
     quiet = bool(parent and parent.params["quiet"])

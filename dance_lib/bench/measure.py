@@ -48,9 +48,9 @@ def measure(setting: Setting, threads: int) -> Measured:
     plans = timed_plans(net, clip, seed=setting.seed, quick=setting.quick)
     ours = our_candidates(net, clip, plans, setting)
     ratios = [c.facts["ideal_mac_ratio"] for c in ours if c.group == "ours"]
-    statics = (
-        static_candidates(net, clip, threads, setting.precision, engine, ratios) if engine else []
-    )
+    statics = []
+    if engine and setting.static:
+        statics = static_candidates(net, clip, threads, setting.precision, engine, ratios)
 
     candidates = [*dense, *ours, *statics]
     timings = _times(candidates, setting.rounds, setting, "all in turns")

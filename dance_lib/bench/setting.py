@@ -39,6 +39,7 @@ class Setting(BaseModel):
         checkpoint: path of the network whose controller is measured; `checkpoint_hash` tells
             whether the file has changed.
         quick: fewer plans.
+        static: whether statically smaller networks are made as rivals, too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +55,7 @@ class Setting(BaseModel):
     checkpoint: str | None = None
     checkpoint_hash: str = ""
     quick: bool = False
+    static: bool = True
 
     @property
     def name(self) -> str:
@@ -96,6 +98,7 @@ def choose_settings(
     seed: int = 0,
     checkpoint: Path | None = None,
     quick: bool = False,
+    static: bool = True,
 ) -> list[Setting]:
     """Every combination of what was asked for, models first; what is left out has its default.
 
@@ -124,6 +127,7 @@ def choose_settings(
         "rounds": rounds or (QUICK_ROUNDS if quick else ROUNDS),
         "seed": seed,
         "quick": quick,
+        "static": static,
     }
     combinations = product(
         _known("model", models, list_models(), DEFAULT_MODELS),

@@ -37,10 +37,12 @@ class NativeError(DanceError):
     """The kernels can't be compiled or don't serve this number format; the message says why."""
 
 
+TYPES = {"p": ctypes.c_void_p, "l": ctypes.c_int64, "i": ctypes.c_int32}
+
+
 def _struct(name: str, **kinds: str) -> type[ctypes.Structure]:
     """A struct of conv.cpp: its fields by type, in order."""
-    types = {"pointer": ctypes.c_void_p, "long": ctypes.c_int64, "int": ctypes.c_int32}
-    fields = [(field, types[kind]) for field, kind in kinds.items()]
+    fields = [(field, TYPES[kind[0]]) for field, kind in kinds.items()]
     return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
@@ -73,10 +75,12 @@ class Native:
         self.key = f"{built}-{NAMES[dtype]}"
         self.lanes: int = library.lanes()
         self.per_word = 2 if dtype == torch.bfloat16 else 1
-        self._convolve = _returning_long(library, f"convolve_{NAMES[dtype]}")
-        self._depthwise = _returning_long(library, f"convolve_depthwise_{NAMES[dtype]}")
-        self._pack = getattr(library, f"pack_{NAMES[dtype]}")
-        self._summarise = getattr(library, f"summarise_{NAMES[dtype]}")
+        self._convolve = _function(library, f"convolve_{NAMES[dtype]}", "ppppp i", "long")
+        self._depthwise = _function(
+            library, f"convolve_depthwise_{NAMES[dtype]}", "ppppp i", "long"
+        )
+        self._pack = _function(library, f"pack_{NAMES[dtype]}", "p i l p l ppp i")
+        self._summarise = _function(library, f"summarise_{NAMES[dtype]}", "p l pppppp i")
         self._zeros = torch.zeros(1)
         self._local = threading.local()
 
@@ -119,7 +123,7 @@ class Native:
         some = Weights(panels, _padded(bias, wide), n_in, len(out), weights.taps, vectors, False)
         self._pack(
             ctypes.byref(_laid(weights)), weights.taps,
-            ctypes.c_int64(-(-weights.inputs // self.per_word)), _at(inputs), ctypes.c_int64(n_in),
+            -(-weights.inputs // self.per_word), _at(inputs), n_in,
             _at(out), ctypes.byref(_laid(some)), _at(panels), torch.get_num_threads(),
         )  # fmt: skip
         return some
@@ -152,7 +156,7 @@ class Native:
         moved, place_moved = torch.empty(T - 1, C), torch.empty(T - 1, H, W)
         place_sum = torch.empty(T, H, W)
         self._summarise(
-            ctypes.byref(_input(x)), ctypes.c_int64(C), *(_at(part) for part in sums), _at(moved),
+            ctypes.byref(_input(x)), C, *(_at(part) for part in sums), _at(moved),
             _at(place_moved), _at(place_sum), torch.get_num_threads(),
         )  # fmt: skip
         each, steps = H * W, max(1, T - 1)
@@ -212,17 +216,20 @@ def _padded(bias: Tensor, width: int) -> Tensor:
     return torch.nn.functional.pad(bias, (0, width - len(bias)))
 
 
-def _at(array: Tensor | Index | None) -> ctypes.c_void_p:
+def _at(array: Tensor | Index | None) -> int | None:
     """Address of what is passed to C; the caller keeps it alive."""
     if array is None:
-        return ctypes.c_void_p(None)
-    at = array.data_ptr() if isinstance(array, Tensor) else array.ctypes.data
-    return ctypes.c_void_p(at)
+        return None
+    return array.data_ptr() if isinstance(array, Tensor) else array.ctypes.data
 
 
-def _returning_long(library: ctypes.CDLL, name: str) -> "ctypes._NamedFuncPointer":
+def _function(
+    library: ctypes.CDLL, name: str, takes: str, gives: str | None = None
+) -> "ctypes._NamedFuncPointer":
+    """A function of the library; `takes` has a letter an argument, spaces aside."""
     function = getattr(library, name)
-    function.restype = ctypes.c_int64
+    function.argtypes = [TYPES[letter] for letter in takes.replace(" ", "")]
+    function.restype = TYPES[gives[0]] if gives else None
     return function
 
 

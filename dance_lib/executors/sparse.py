@@ -43,7 +43,7 @@ class Sparse:
         self.structure, self.clip_shape, self.grid = net.structure, net.clip_shape, net.grid
         self.controller = copy.deepcopy(net.controller).eval()
         self.dtype = kernels.dtype
-        self._mean, self._std = net.mean.clone(), net.std.clone()
+        self._scale, self._shift = 1 / net.std, -net.mean / net.std
         self._kernels = kernels
         self._program = Program(net.backbone, net.structure, kernels)
         self._costs = CostModel(net.structure, self._program.layers, measured(kernels))
@@ -106,7 +106,7 @@ class Sparse:
             self._local.free = []
         memory = Workspace(self._local.free)
         runs = [Run(memory, {}) for _ in clip]
-        normalised = (clip - self._mean) / self._std
+        normalised = torch.addcmul(self._shift, clip, self._scale)
         return [(run, self._program.stem(run, c)) for run, c in zip(runs, normalised, strict=True)]
 
     @torch.no_grad()
