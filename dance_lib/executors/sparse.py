@@ -17,8 +17,9 @@ from dance_lib.executors.layer import Kept
 from dance_lib.executors.masked import Masked, Recorded
 from dance_lib.executors.native import Native, NativeError
 from dance_lib.executors.portable import Portable
-from dance_lib.executors.program import Program, Record, Run
+from dance_lib.executors.program import Program
 from dance_lib.executors.rows import Rows, kept
+from dance_lib.executors.steps import Record, Run
 from dance_lib.executors.workspace import Workspace
 from dance_lib.network import Dance, check_clips
 
