@@ -81,13 +81,20 @@ def _facts(timed: TimedPlan, counted: dict[str, float]) -> dict[str, Any]:
 
 
 def _parts(fast: Any, clip: Tensor) -> list[Candidate]:
-    """Stem and planning alone; planning finds the stem's output in the cache, as in a clip."""
+    """Stem and planning alone, each as in a stream of clips: behind a clip, and behind its stem."""
     stems: list[Any] = [None]
 
     def run_stem() -> None:
         stems[0] = fast.stem(clip)
 
+    def run_clip() -> None:
+        fast(clip)
+
+    def run_clip_and_stem() -> None:
+        run_clip()
+        run_stem()
+
     return [
-        Candidate(STEM, "part", run_stem),
-        Candidate(PLANNING, "part", lambda: fast.plan_from(stems[0]), prepare=run_stem),
+        Candidate(STEM, "part", run_stem, prepare=run_clip),
+        Candidate(PLANNING, "part", lambda: fast.plan_from(stems[0]), prepare=run_clip_and_stem),
     ]

@@ -488,10 +488,11 @@ std::vector<Word> words_of(const int32_t* in, int64_t n_in) {
   return words;
 }
 
-// Panels of a subset of channels, from the panels of all: (ascending) `in` x `out` indices.
+// Panels and biases of a subset of channels, from those of all: (ascending) `in` x `out` indices.
 template <class Type>
 void pack(const Weights& all, int taps, int64_t all_words, const int32_t* in, int64_t n_in,
-          const int32_t* out, const Weights& some, float* panels, int threads) {
+          const int32_t* out, const Weights& some, float* panels, float* bias, int threads) {
+  for (int64_t i = 0; i < some.n; i++) bias[i] = all.bias[out[i]];
   const std::vector<Word> words = words_of<Type>(in, n_in);
   const int64_t count = int64_t(words.size()), wide = int64_t(all.vectors) * kLanes;
   // A word that is one of the source's is moved whole; neighbours are moved in one loop.
@@ -646,8 +647,8 @@ void summarise(const Input& x, int64_t channels, float* sum, float* square, floa
   }                                                                                               \
   void pack_##NAME(const Weights* all, int taps, int64_t all_words, const int32_t* in,            \
                    int64_t n_in, const int32_t* out, const Weights* some, float* panels,          \
-                   int threads) {                                                                 \
-    pack<TYPE>(*all, taps, all_words, in, n_in, out, *some, panels, threads);                     \
+                   float* bias, int threads) {                                                    \
+    pack<TYPE>(*all, taps, all_words, in, n_in, out, *some, panels, bias, threads);               \
   }                                                                                               \
   void summarise_##NAME(const Input* x, int64_t channels, float* sum, float* square,              \
                         float* zero, float* moved, float* place_moved, float* place_sum,          \

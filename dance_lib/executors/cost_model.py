@@ -7,6 +7,7 @@ once on each machine.
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from time import perf_counter
 
 import numpy as np
@@ -84,7 +85,7 @@ def measured(kernels: Kernels) -> Rates:
         return Rates.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         rates = measure(kernels)
-        with replacing(path) as partial:
+        with suppress(OSError), replacing(path) as partial:  # no cache: measured every time
             partial.write_text(json.dumps(rates.model_dump()))
         return rates
 

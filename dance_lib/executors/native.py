@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import threading
@@ -79,7 +80,7 @@ class Native:
         self._depthwise = _function(
             library, f"convolve_depthwise_{NAMES[dtype]}", "ppppp i", "long"
         )
-        self._pack = _function(library, f"pack_{NAMES[dtype]}", "p i l p l ppp i")
+        self._pack = _function(library, f"pack_{NAMES[dtype]}", "p i l p l pppp i")
         self._summarise = _function(library, f"summarise_{NAMES[dtype]}", "p l pppppp i")
         self._zeros = torch.zeros(1)
         self._local = threading.local()
@@ -118,13 +119,13 @@ class Native:
         out = np.arange(weights.outputs, dtype=np.int32) if outputs is None else outputs
         wide = -(-len(out) // self.lanes) * self.lanes
         panels = self._scratch(wide * weights.taps * -(-n_in // self.per_word))
-        bias = weights.bias[: weights.outputs][torch.from_numpy(out).long()]
+        bias = torch.zeros(wide)
         vectors = best_tile(len(out), self.lanes)
-        some = Weights(panels, _padded(bias, wide), n_in, len(out), weights.taps, vectors, False)
+        some = Weights(panels, bias, n_in, len(out), weights.taps, vectors, False)
         self._pack(
             ctypes.byref(_laid(weights)), weights.taps,
             -(-weights.inputs // self.per_word), _at(inputs), n_in,
-            _at(out), ctypes.byref(_laid(some)), _at(panels), torch.get_num_threads(),
+            _at(out), ctypes.byref(_laid(some)), _at(panels), _at(bias), torch.get_num_threads(),
         )  # fmt: skip
         return some
 
@@ -233,29 +234,49 @@ def _function(
     return function
 
 
-@cache
+_compiling = threading.Lock()
+
+
 def _library() -> tuple[ctypes.CDLL, str]:
     """The library and its name; compiled once for a source, a compiler and a processor."""
-    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
-    if compiler is None:
+    with _compiling:
+        return _compiled()
+
+
+@cache
+def _compiled() -> tuple[ctypes.CDLL, str]:
+    compiler = (
+        shlex.split(os.environ.get("CXX", ""))
+        or [found for name in ("c++", "g++", "clang++") if (found := shutil.which(name))][:1]
+    )
+    if not compiler:
         raise NativeError("no C++ compiler found; install g++ or clang, or set CXX")
     # What the compiler predefines for this processor names its instruction sets and its version.
-    processor = _run([compiler, *FLAGS[:3], "-dM", "-E", "-x", "c++", os.devnull])
+    processor = _run([*compiler, *FLAGS[:3], "-dM", "-E", "-x", "c++", os.devnull])
     key = hashlib.sha256(SOURCE.read_bytes() + processor + repr(FLAGS).encode()).hexdigest()[:16]
     built = cache_folder() / f"conv-{key}.so"
-    if not built.exists():
-        with replacing(built) as partial:
-            try:
-                _run([compiler, *FLAGS, "-fopenmp", str(SOURCE), "-o", str(partial)])
-            except NativeError:  # Apple's clang has no OpenMP: one thread then
-                _run([compiler, *FLAGS, "-Wno-unknown-pragmas", str(SOURCE), "-o", str(partial)])
-    return ctypes.CDLL(str(built)), built.stem
+    try:
+        if not built.exists():
+            with replacing(built) as partial:
+                _compile(compiler, partial)
+        return ctypes.CDLL(str(built)), built.stem
+    except OSError as error:
+        raise NativeError(
+            f"can't keep or load compiled kernels: {error}; XDG_CACHE_HOME chooses another folder"
+        ) from error
+
+
+def _compile(compiler: list[str], to: Path) -> None:
+    try:
+        _run([*compiler, *FLAGS, "-fopenmp", str(SOURCE), "-o", str(to)])
+    except NativeError:  # Apple's clang has no OpenMP: one thread then
+        _run([*compiler, *FLAGS, "-Wno-unknown-pragmas", str(SOURCE), "-o", str(to)])
 
 
 def _run(command: list[str]) -> bytes:
     try:
         return subprocess.run(command, check=True, capture_output=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", b"").decode(errors="replace").strip().splitlines()
-        detail = said[0] if said else str(error)
-        raise NativeError(f"{Path(command[0]).name} can't compile the kernels: {detail}") from error
+        lines = getattr(error, "stderr", b"").decode(errors="replace").strip().splitlines()
+        said = next((line for line in lines if "error" in line), lines[0] if lines else str(error))
+        raise NativeError(f"{Path(command[0]).name} can't compile the kernels: {said}") from error

@@ -6,13 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from dance_lib.errors import DanceError
 from dance_lib.executors.clips import ClipReader
 from dance_lib.executors.kernels import Kernels
 from dance_lib.executors.layer import EVERYTHING, Layer, is_affine
 from dance_lib.executors.operations import add, as_pytorch, operation, pointwise
 from dance_lib.executors.rows import Rows
 from dance_lib.executors.steps import OTHER, Run, Step, mark_last, run_of_unit, sum_step
-from dance_lib.models.nodes import TRANSPARENT, Nodes, overwrites, pads_by_zeros
+from dance_lib.models.nodes import TRANSPARENT, Nodes, is_plain, overwrites
 from dance_lib.models.residual import ADDITIONS
 from dance_lib.models.structure import Structure, Unit
 from dance_lib.models.tracing import function_name, holds_tensors, shape_of
@@ -82,8 +83,13 @@ class Program:
         if isinstance(module, TRANSPARENT):
             self._alias[node] = node.all_input_nodes[0]
             return None
-        if nodes.is_prunable(node) and pads_by_zeros(module):
+        if nodes.is_prunable(node) and is_plain(module):
             return self._convolution(node)
+        if str(node.target) in self._unit_of:
+            raise DanceError(
+                f"{str(node.target)!r} ({type(module).__name__}) has a forward of its own: what it "
+                "computes can't be known from its weights"
+            )
         if node in self._sums:
             return self._sum(node)
         reads = [self._real(n) for n in node.all_input_nodes]

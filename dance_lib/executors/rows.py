@@ -139,6 +139,6 @@ def row_of(stored: Index | None, count: int) -> Index | None:
 
 def within(channels: Index | None, first: int, last: int) -> Index | None:
     """Those of a range, counted from its start."""
-    if channels is None:
-        return None
+    if channels is None or (first == 0 and (not len(channels) or channels[-1] < last)):
+        return channels
     return channels[np.searchsorted(channels, first) : np.searchsorted(channels, last)] - first

@@ -171,6 +171,11 @@ def pads_by_zeros(conv: Any) -> bool:
     return not isinstance(conv.padding, str) and conv.padding_mode == "zeros"
 
 
+def is_plain(conv: Any) -> bool:
+    """Whether a convolution does what its weights say: its forward is PyTorch's, padding zeros."""
+    return type(conv).forward is nn.Conv3d.forward and pads_by_zeros(conv)
+
+
 def before(node: fx.Node) -> set[fx.Node]:
     """The node and everything its values depend on; a size that it asks for does not count."""
     return _reached([node], lambda n: n.all_input_nodes)

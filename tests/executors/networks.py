@@ -56,14 +56,15 @@ def some_plans(net):
 
 
 def check(network, monkeypatch, shape=SHAPE, kinds=KERNELS):
-    """All kernels, and both treatments of dropped channels, agree with the masked executor."""
+    """All kernels agree with the masked executor, dropped channels left out or zeroed."""
     net = Dance(randomise(network), shape).eval()
     plan = some_plans(net)
     clip = clips(net, len(plan))
     values = expected(net, clip, plan)
     for kind in kinds:
         executor = Sparse(net, kernels(kind))
-        for choose in (frozenset, lambda kept: frozenset()):
+        both = kind.startswith("native")  # portable kernels have no layout that could suffer
+        for choose in (frozenset, lambda kept: frozenset())[: 1 + both]:
             with monkeypatch.context() as patch:
                 patch.setattr(CostModel, "choose", lambda self, kept, how=choose: how(kept))
                 assert_agree(executor, values, clip, plan)

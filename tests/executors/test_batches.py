@@ -1,4 +1,4 @@
-"""Each clip of a batch runs by its own plan: the work, and the result, is that of the clip alone."""
+"""Each clip of a batch runs by its own plan: work and result are those of the clip alone."""
 
 import pytest
 import torch

@@ -5,6 +5,7 @@ within 1e-4 of 0 may therefore fall otherwise: they are counted, and no other ma
 """
 
 import copy
+from functools import cache
 
 import pytest
 import torch
@@ -19,8 +20,9 @@ CLOSE = 1e-4
 AXES = ("frames", "tiles", "channels")
 
 
+@cache
 def undecided(name):
-    """A network whose controller, untrained, closes about half of its gates."""
+    """A network whose controller, untrained, closes about half of its gates; left as it is."""
     net = Dance(randomise(FAMILIES[name]()), CLIP).eval()
     generator = torch.Generator().manual_seed(0)
     for head in net.controller.logit_heads():

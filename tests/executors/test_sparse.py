@@ -16,14 +16,9 @@ from tests.executors.reference import FORWARD, Slow
 from tests.networks import FAMILIES
 from tests.plans import by_unit
 
+# What the cost model decides about dropped channels: no choice may change a result.
 CHOICES = {"left out": frozenset, "computed and zeroed": lambda kept: frozenset()}
-
-
-@pytest.fixture(params=CHOICES, ids=[f"channels {how}" for how in CHOICES])
-def choice(request, monkeypatch):
-    """What the cost model decides about dropped channels: no choice may change a result."""
-    choose = CHOICES[request.param]
-    monkeypatch.setattr(CostModel, "choose", lambda self, kept: choose(kept))
+SOME = ("full", "all axes", "an odd channel", "by unit", "no channel of a unit", "without branch 0")
 
 
 def emptied(plan, units):
@@ -90,11 +85,29 @@ def reference(name):
     return clip, plan, list(kinds), expected(family(name), clip, plan)
 
 
-@pytest.mark.parametrize("kind", KERNELS)
-@pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.usefixtures("choice")
-def test_every_kind_of_plan_on_every_family(name, kind):
+def some_kinds(name):
+    """The same for the kinds that slower executors are held to."""
     clip, plan, kinds, values = reference(name)
+    some = [number for number, kind in enumerate(kinds) if kind in SOME]
+    assert len(some) >= 5
+    values = {of: (value[some], size[some]) for of, (value, size) in values.items()}
+    return clip[some], plan[some], [kinds[number] for number in some], values
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("kind", KERNELS[:2])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_kind_of_plan_on_every_family(name, kind, choice, monkeypatch):
+    monkeypatch.setattr(CostModel, "choose", lambda self, kept: CHOICES[choice](kept))
+    clip, plan, kinds, values = reference(name)
+    assert_agree(fast(name, kind), values, clip, plan, kinds)
+
+
+@pytest.mark.parametrize("kind", KERNELS[2:])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_portable_kernels_on_every_family(name, kind, monkeypatch):
+    monkeypatch.setattr(CostModel, "choose", lambda self, kept: frozenset(kept))
+    clip, plan, kinds, values = some_kinds(name)
     assert_agree(fast(name, kind), values, clip, plan, kinds)
 
 
@@ -102,7 +115,7 @@ def test_every_kind_of_plan_on_every_family(name, kind):
 def test_the_reference_backend_is_the_independent_executor_in_numpy(name):
     """Two that share nothing; all the others are held against the first."""
     net = family(name)
-    clip, plan, _, values = reference(name)
+    clip, plan, _, values = some_kinds(name)
     backend = dance.sparse(net, backend="reference")
     recorded = {}
     logits = backend(clip, plan, recorded.__setitem__)
@@ -128,7 +141,7 @@ def test_a_full_plan_is_the_backbone(name):
     assert (actual - dense).abs().max() <= 1e-5 * dense.abs().max()
 
 
-@settings(deadline=None, derandomize=True, max_examples=25)
+@settings(deadline=None, derandomize=True, max_examples=15)
 @given(
     name=st.sampled_from(sorted(FAMILIES)),
     seed=st.integers(0, 2**31),
