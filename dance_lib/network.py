@@ -13,7 +13,7 @@ from dance_lib.aap.statistics import Statistics, stem_statistics
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Dense, Masked, Visitor, split
 from dance_lib.models.find import find_structure
-from dance_lib.models.structure import Shape
+from dance_lib.models.structure import Shape, Structure
 
 
 class Dance(nn.Module):
@@ -72,9 +72,7 @@ class Dance(nn.Module):
         if plan is None:
             masks: Masks = self.decide(stem_output)
         else:
-            as_plan(plan).check(self.structure)
-            if len(plan) != len(clip):
-                raise DanceError(f"the plan is for {len(plan)} clips, the batch has {len(clip)}")
+            check_plan(plan, self.structure, len(clip))
             masks = plan.to(clip.device)
         return self.body(stem_output, Masked(masks))
 
@@ -133,8 +131,21 @@ def check_clips(clip: Tensor, clip_shape: Shape, values: bool = True) -> None:
             f"clips must be (N, {', '.join(map(str, clip_shape))}), not "
             f"{tuple(clip.shape)}; build Dance with the clip_shape you feed it"
         )
+    if not len(clip):
+        raise DanceError("the batch holds no clips")
     if values and not torch.isfinite(torch.stack(torch.aminmax(clip))).all():  # one pass
         raise DanceError("the clips hold NaN or infinite pixels")
+
+
+def check_plan(plan: PruningPlan, structure: Structure, clips: int) -> None:
+    """Refuse a plan that is none, or of another network or batch.
+
+    Raises:
+        PlanError, DanceError: says what does not fit.
+    """
+    as_plan(plan).check(structure)
+    if len(plan) != clips:
+        raise DanceError(f"the plan is for {len(plan)} clips, the batch has {clips}")
 
 
 def _per_channel(values: float | Sequence[float], channels: int) -> Tensor:

@@ -93,7 +93,8 @@ class Controller(nn.Module):
             self.tile_prior = nn.Parameter(torch.full((len(branches), 1, 1), prior))
         if "channels" in self.axes:
             groups = [structure.groups(u) for u in structure.channel_owners]
-            self.channel_logits = nn.Linear(hidden, sum(groups))
+            if groups:  # else nobody's channels may be pruned
+                self.channel_logits = nn.Linear(hidden, sum(groups))
         for head in self.logit_heads():
             assert head.bias is not None
             nn.init.constant_(head.bias, open_bias)
@@ -126,7 +127,7 @@ class Controller(nn.Module):
             for b, z in zip(branches, logits.unbind(1), strict=True):
                 same = z.shape[1:] == b.grid
                 tiles[b.name] = z if same else F.adaptive_avg_pool2d(z[:, None], b.grid)[:, 0]
-        if "channels" in self.axes:
+        if hasattr(self, "channel_logits"):
             owners = self.structure.channel_owners
             groups = [self.structure.groups(u) for u in owners]
             split = self.channel_logits(context).split(groups, dim=1)

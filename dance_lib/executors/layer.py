@@ -168,8 +168,10 @@ def affine(norm: Any) -> tuple[Tensor, Tensor]:
 
 def is_affine(module: Any) -> bool:
     """Whether a norm in evaluation is one scale and shift a channel: it knows its statistics."""
-    batch_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
-    return batch_norm and module.running_mean is not None
+    batch_norm = nn.modules.batchnorm._BatchNorm
+    if not isinstance(module, batch_norm) or module.running_mean is None:
+        return False
+    return type(module).forward in (batch_norm.forward, nn.SyncBatchNorm.forward)
 
 
 def _as_floats(channels: Index | None, count: int) -> Tensor | None:

@@ -226,7 +226,7 @@ def _joins_channels(node: fx.Node) -> bool:
 def own(nodes: Nodes, node: fx.Node) -> nn.Module | None:
     """A copy of a node's module, in evaluation: the network may be trained on."""
     module = nodes.module(node)
-    return None if module is None else copy.deepcopy(module).eval()
+    return None if module is None else copy.deepcopy(module).float().eval()
 
 
 def _as_tensor(x: Rows) -> Tensor:

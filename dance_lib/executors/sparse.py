@@ -8,20 +8,20 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dance_lib.aap.plan import PruningPlan, as_plan
+from dance_lib.aap.plan import PruningPlan
 from dance_lib.aap.statistics import Sums, statistics_of
 from dance_lib.errors import DanceError
 from dance_lib.executors.cost_model import CostModel, measured
 from dance_lib.executors.kernels import Kernels
 from dance_lib.executors.layer import Kept
-from dance_lib.executors.masked import Masked, Recorded
+from dance_lib.executors.masked import Masked
 from dance_lib.executors.native import Native, NativeError
 from dance_lib.executors.portable import Portable
 from dance_lib.executors.program import Program
 from dance_lib.executors.rows import Rows, kept
 from dance_lib.executors.steps import Record, Run
 from dance_lib.executors.workspace import Workspace
-from dance_lib.network import Dance, check_clips
+from dance_lib.network import Dance, check_clips, check_plan
 
 Backend = Literal["auto", "cpu", "cuda", "reference"]
 Spent = dict[str, tuple[int, int]]
@@ -42,9 +42,10 @@ class Sparse:
 
     def __init__(self, net: Dance, kernels: Kernels) -> None:
         self.structure, self.clip_shape, self.grid = net.structure, net.clip_shape, net.grid
-        self.controller = copy.deepcopy(net.controller).eval()
+        self.controller = copy.deepcopy(net.controller).float().eval()
         self.dtype = kernels.dtype
-        self._scale, self._shift = 1 / net.std, -net.mean / net.std
+        mean, std = net.mean.float(), net.std.float()
+        self._scale, self._shift = 1 / std, -mean / std
         self._kernels = kernels
         self._program = Program(net.backbone, net.structure, kernels)
         self._costs = CostModel(net.structure, self._program.layers, measured(kernels))
@@ -77,9 +78,7 @@ class Sparse:
     ) -> tuple[Tensor, list[Spent]]:
         """As a call; also the MACs and bytes that each clip took, by unit and `other`."""
         if plan is not None:
-            as_plan(plan).check(self.structure)
-            if len(plan) != len(clip):
-                raise DanceError(f"the plan is for {len(plan)} clips, the batch has {len(clip)}")
+            check_plan(plan, self.structure, len(clip))
         stems = self.stem(clip)
         plan = self.plan_from(stems) if plan is None else plan
         logits = []
@@ -118,6 +117,23 @@ class Sparse:
         return self.controller.plan(statistics_of(sums, self.grid))
 
 
+class _Outputs:
+    """Records what a visitor makes of every unit's output."""
+
+    def __init__(self, inner: Masked, record: Record) -> None:
+        self._inner, self._record = inner, record
+
+    def unit(self, name: str, output: Tensor) -> Tensor:
+        """The inner visitor's, recorded."""
+        masked = self._inner.unit(name, output)
+        self._record(name, masked)
+        return masked
+
+    def pool(self, name: str, pooled: Tensor) -> Tensor:
+        """The inner visitor's."""
+        return self._inner.pool(name, pooled)
+
+
 class Reference:
     """The masked executor in float64: slow, and what every other one is held against."""
 
@@ -132,11 +148,11 @@ class Reference:
         self, clip: Tensor, plan: PruningPlan | None = None, record: Record | None = None
     ) -> Tensor:
         """As `Sparse`, in float64; records whole batches (N, C_u, T_u, H_u, W_u)."""
-        if record is None:
-            return self._net(clip.double(), plan)
-        stem = self._net.stem(clip.double())
-        masks = self._net.plan_from(stem) if plan is None else plan
-        return self._net.body(stem, Recorded(record, Masked(masks)))
+        plan = self.plan(clip) if plan is None else plan
+        check_plan(plan, self.structure, len(clip))
+        masked = Masked(plan)
+        visitor = masked if record is None else _Outputs(masked, record)
+        return self._net.body(self._net.stem(clip.double()), visitor)
 
     def plan(self, clip: Tensor) -> PruningPlan:
         """The controller's plan for clips (N, C, T, H, W), decided in float64."""

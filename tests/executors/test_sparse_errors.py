@@ -1,5 +1,7 @@
 """What `dance.sparse` refuses, and how it says so."""
 
+import copy
+
 import pytest
 import torch
 
@@ -87,3 +89,43 @@ def test_auto_is_the_quickest_there_is():
     assert torch.equal(auto(clip), cpu(clip))
     assert torch.equal(auto(clip), fast("narrow", "native float32")(clip))
     assert dance.sparse(net, dtype=torch.bfloat16).dtype == torch.bfloat16
+
+
+def test_an_empty_batch_is_refused():
+    net = family("narrow")
+    for executor in (net, fast("narrow", "native float32"), dance.sparse(net, backend="reference")):
+        with pytest.raises(DanceError, match="holds no clips"):
+            executor(torch.zeros(0, *net.clip_shape))
+
+
+def test_the_reference_checks_its_plan_and_records_what_the_mask_leaves():
+    net = family("narrow")
+    reference = dance.sparse(net, backend="reference")
+    clip = clips(net, 2)
+    with pytest.raises(DanceError, match="plan is for 1 clips, the batch has 2"):
+        reference(clip, PruningPlan.full(net, 1))
+    plan = PruningPlan.random(net, 2, frames=0.5, channels=0.5, features=0.5)
+    seen = {}
+    reference(clip, plan, seen.__setitem__)
+    assert all(not value[~plan.mask(name)].any() for name, value in seen.items())
+
+
+def test_a_norm_with_a_forward_of_its_own_is_not_folded():
+    class Doubled(torch.nn.BatchNorm3d):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    body = Residual(conv(8, 8), Doubled(8), torch.nn.ReLU(), conv(8, 8))
+    net = dance.Dance(Net(body), (3, 3, 7, 9)).eval()
+    clip, plan = clips(net, 1), PruningPlan.random(net, 1, frames=0.5, channels=0.5)
+    torch.testing.assert_close(
+        dance.sparse(net)(clip, plan).double(),
+        dance.sparse(net, backend="reference")(clip, plan), rtol=1e-4, atol=1e-5,
+    )  # fmt: skip
+
+
+def test_a_network_in_another_number_format():
+    net = copy.deepcopy(family("narrow"))
+    clip = clips(net, 1)
+    expected = dance.sparse(net)(clip)
+    torch.testing.assert_close(dance.sparse(net.double())(clip), expected)

@@ -1,9 +1,11 @@
 """What the executor leaves as it was, keeps to itself, and gives back."""
 
 import copy
+import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from threading import Barrier, get_ident
 
 import pytest
 import torch
@@ -80,10 +82,38 @@ def test_two_threads_may_use_one_executor(name):
     net, executor = family(name), fast(name, "native float32")
     work = [(clips(net, 2, seed), by_unit(net, 2, seed)) for seed in range(6)]
     alone = [executor(*each) for each in work]
-    with ThreadPoolExecutor(2) as pool:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # they take turns between any two steps
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            together = list(pool.map(lambda each: executor(*each), 3 * work))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(map(torch.equal, together, 3 * alone))
+
+
+def test_two_threads_share_no_buffer(monkeypatch):
+    lent, take, meet = {}, Workspace.take, Barrier(2, timeout=60)
+
+    def noted(self, rows, width, dtype):
+        given = take(self, rows, width, dtype)
+        buffer = given if given._base is None else given._base
+        lent.setdefault(get_ident(), {})[id(buffer)] = buffer  # kept: no other gets its id
+        return given
+
+    monkeypatch.setattr(Workspace, "take", noted)
+    net, executor = family("r2plus1d"), fast("r2plus1d", "native float32")
+    clip = clips(net, 1)
+
+    def work(_):
         for _ in range(3):
-            together = list(pool.map(lambda each: executor(*each), work))
-            assert all(map(torch.equal, together, alone))
+            meet.wait()
+            executor(clip)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))
+    first, second = lent.values()
+    assert not first.keys() & second.keys()
 
 
 @pytest.mark.parametrize("name", FAMILIES)

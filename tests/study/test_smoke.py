@@ -21,7 +21,8 @@ WRITTEN = {file.stem for file in (ROOT / NOTEBOOKS).glob("*.ipynb")}
 )
 def test_the_smoke_profile_runs_every_notebook(tmp_path):
     shutil.copytree(ROOT / NOTEBOOKS, tmp_path / NOTEBOOKS)
-    shutil.copytree(ROOT / "results" / "paper", tmp_path / "results" / "paper")
+    for kept in ("paper", "reference"):
+        shutil.copytree(ROOT / "results" / kept, tmp_path / "results" / kept)
     command = [sys.executable, "-m", "dance_lib", "reproduce", "--profile", "smoke"]
     batch = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert batch.returncode == 0, batch.stdout + batch.stderr
