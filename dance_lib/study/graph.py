@@ -29,6 +29,7 @@ class Job:
     values: dict[str, Any]  # of the names fanned out over
     parameters: dict[str, Any]  # all of them, but for `results`
     templates: tuple[str, ...]
+    reads: tuple[str, ...]  # files outside the run folder, relative to the root
     needs: tuple["Job", ...]
 
     @property
@@ -110,7 +111,9 @@ def _fan_out(
         needs = tuple(
             job for need in entry.needs for job in _matching(notebook, parameters, need, jobs[need])
         )
-        made.append(Job(notebook, entry, values, parameters, manifest.templates(notebook), needs))
+        reads = _filled(notebook, entry.reads, parameters)
+        templates = manifest.templates(notebook)
+        made.append(Job(notebook, entry, values, parameters, templates, reads, needs))
     return made
 
 
@@ -123,6 +126,16 @@ def _matching(notebook: str, parameters: dict[str, Any], need: str, jobs: list[J
             raise DanceError(f"{notebook} needs {need} with {name}={missing[0]}, which is not run")
         jobs = [job for job in jobs if job.values[name] in wanted]
     return jobs
+
+
+def _filled(
+    notebook: str, reads: tuple[str, ...], parameters: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the paths with parameters' values in the place of their names."""
+    try:
+        return tuple(path.format_map(parameters) for path in reads)
+    except KeyError as error:
+        raise unknown(f"parameter of {notebook}", str(error.args[0]), parameters) from error
 
 
 def _listed(value: Any) -> list[Any]:

@@ -13,15 +13,18 @@ class Entry(Strict):
     """One notebook.
 
     `fan_out` names the parameters of which every job has one value: a list of values becomes as
-    many jobs, and the values are part of the names of the products. `minutes` is the expected time
-    of one job, by profile. An `exclusive` notebook times or meters something: nothing else runs
-    beside it. `threads` is what the kernel may use in either case.
+    many jobs, and the values are part of the names of the products. `reads` are files outside the
+    run folder, relative to the root, which need not be there; `{name}` stands for a parameter's
+    value. `minutes` is the expected time of one job, by profile. An `exclusive` notebook times or
+    meters something: nothing else runs beside it. `threads` is what the kernel may use in either
+    case.
     """
 
     title: str
     needs: tuple[str, ...] = ()
     fan_out: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     minutes: dict[str, PositiveFloat]
     threads: PositiveInt = 1
     exclusive: bool = False

@@ -6,11 +6,14 @@ import pandas as pd
 import pytest
 
 from dance_lib.analysis.claims import judge, load_claims
+from dance_lib.bench import speed_targets
 from dance_lib.study import KINDS
 
 ROOT = Path(__file__).parents[2] / "results"
 SETS = sorted(path.parent for path in (ROOT / "reference").glob("*/runs.csv"))
 TABLES = [(folder, table) for folder in SETS for table in sorted(folder.glob("tables/*/*.csv"))]
+
+BENCH = sorted((ROOT / "reference" / "bench").glob("*.csv"))
 
 
 def read(path):
@@ -52,3 +55,19 @@ def test_verdicts_follow_from_the_committed_tables(folder):
     assert written["verdict"].to_dict() == again["verdict"].to_dict()
     for column in ("low", "estimate", "high"):
         pd.testing.assert_series_equal(written[column], again[column], rtol=1e-9)
+
+
+@pytest.mark.parametrize("path", BENCH, ids=lambda p: p.stem)
+def test_rows_of_the_bench_have_kind_and_origin(path):
+    table = read(path)
+    assert set(table["kind"]) <= {"measured", "not tested"}
+    measured = table[table["kind"] == "measured"]
+    assert measured["commit"].str.fullmatch("[0-9a-f]{40}").all()
+    assert measured[["device", "date", "dirty"]].notna().all(axis=None)
+
+
+@pytest.mark.skipif(not BENCH, reason="no tables of the bench are committed")
+def test_verdicts_on_speed_follow_from_the_committed_times():
+    folder = ROOT / "reference" / "bench"
+    again = speed_targets.judge(read(folder / "latency.csv"))
+    assert read(folder / "targets.csv")["verdict"].tolist() == again["verdict"].tolist()

@@ -88,6 +88,17 @@ def test_a_change_runs_what_it_reaches_and_nothing_else(made):
     assert "would start 01_make.seed=0 (other parameters)" in said
 
 
+def test_a_file_outside_the_run_folder_need_not_be_there_and_counts_when_it_is(made):
+    text = made.manifest.read_text()
+    made.manifest.write_text(text.replace("title: Make", "reads: [times.csv]\n    title: Make"))
+    made.reproduce("--only", "01_make")
+    assert "nothing to do" in made.reproduce("--only", "01_make", "--dry-run")
+
+    (made.root / "times.csv").write_text("ms\n1\n")
+    said = made.reproduce("--only", "01_make", "--dry-run")
+    assert "would start 01_make.seed=0 (changed: times.csv)" in said
+
+
 @pytest.mark.slow
 def test_a_change_in_the_library_runs_the_notebooks_that_reach_it(made, tmp_path):
     library = tmp_path / "library"

@@ -42,6 +42,25 @@ def test_files_of_a_job_carry_its_values(made):
     assert job.executed == "notebooks/02_add.seed=0.way=none.ipynb"
 
 
+def read_outside(made, path):
+    """Let 01_make read a file outside the run folder."""
+    text = made.manifest.read_text()
+    made.manifest.write_text(text.replace("title: Make", f'reads: ["{path}"]\n    title: Make'))
+
+
+def test_a_file_outside_the_run_folder_is_named_by_a_parameter(made):
+    read_outside(made, "data/{note}/{seed}.csv")
+    jobs = plan(made.root, "small", {"seed": "0,1", "note": "a"})
+    assert [job.reads for job in jobs[:2]] == [("data/a/0.csv",), ("data/a/1.csv",)]
+    assert jobs[-1].reads == ()
+
+
+def test_a_file_named_by_an_unknown_parameter_is_refused(made):
+    read_outside(made, "{nte}.csv")
+    with pytest.raises(DanceError, match=r"unknown parameter of 01_make 'nte'.*mean note\?"):
+        plan(made.root, "small", {})
+
+
 def test_the_command_line_beats_the_notebooks_own_values_and_those_the_shared(made):
     made.profile.write_text(
         "description: d\nparameters: {epochs: 3, scale: 1}\nnotebooks: {01_make: {epochs: 4}}"

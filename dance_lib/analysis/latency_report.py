@@ -1,0 +1,124 @@
+"""Measured times as a reader wants them: tables to show, and the answers computed from them."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dance_lib.analysis.latency import (
+    FILES,
+    NOT_TESTED,
+    SETTING,
+    listed,
+    measured_on,
+    shown,
+)
+from dance_lib.study import paths
+
+NETWORK = ["model", "clip_shape", "precision"]
+
+
+def origin(latency: pd.DataFrame, folder: str | Path) -> str:
+    """Where the times come from, or what is missing and how it is made, in a sentence or two."""
+    place = paths.resolve(folder)
+    missing = [f"`{name}`" for name in FILES if not (place / name).is_file()]
+    if missing:
+        return (
+            f"**Not measured:** `{folder}` has no {' and no '.join(missing)}, so what follows from "
+            "it is empty. `make bench` times this machine and writes `results/bench`; "
+            "`dance reproduce --only 17_table_latency -p bench=results/bench` then draws it."
+        )
+    return (
+        f"{len(latency)} rows of `{folder}`, {measured_on(latency)}. Clips: "
+        f"{listed(latency['clip'])}. Plans: {listed(latency['plan'])}."
+    )
+
+
+def engines(table: pd.DataFrame) -> Any:
+    """Milliseconds of each dense engine by setting, or why there are none."""
+    reason = table["reason"].fillna("").astype(str)
+    cell = _or_not(table, "ms").where(reason == "", NOT_TESTED + ": " + reason)
+    return _pivot(table.assign(cell=cell), SETTING, "engine", "cell")
+
+
+def plans(table: pd.DataFrame) -> Any:
+    """The plans of the settings that are shown, with what they are held against."""
+    rows = shown(table)
+    columns = {
+        **{name: name for name in NETWORK}, "label": "plan kept", "plan": "plan by",
+        "ideal_mac_ratio": "ideal MACs", "ideal_byte_ratio": "ideal bytes", "ms": "ms",
+        "speedup": "speedup", "by_macs": "1 / MACs", "by_bytes": "1 / bytes",
+        "efficiency": "efficiency", "pruned": "pruned", "narrower": "narrower",
+    }  # fmt: skip
+    return rows[list(columns)].rename(columns=columns).style.format(
+        precision=2, na_rep=NOT_TESTED
+    ).hide(axis="index")  # fmt: skip
+
+
+def crossovers(table: pd.DataFrame) -> Any:
+    """Crossovers of the settings that are shown, a column a rival."""
+    return _pivot(shown(table), [*NETWORK, "axis"], "against", "quicker")
+
+
+def parts(table: pd.DataFrame) -> Any:
+    """Parts of the settings that are shown, shares in percent."""
+    shares = [name for name in table if str(name).startswith("share")]
+    rows = shown(table)[[*NETWORK, "part", "ms", *shares]]
+    percent = dict.fromkeys(shares, "{:.2%}")
+    return rows.style.format({"ms": "{:.2f}", **percent}, na_rep=NOT_TESTED).hide(axis="index")
+
+
+def targets(table: pd.DataFrame) -> Any:
+    """What was to be reached, what was measured, and whether that is met or short by how much."""
+    sign = table["bound"].map({"at least": "≥ ", "at most": "≤ "})
+    rows = pd.DataFrame(
+        {
+            "model": table["model"],
+            "setting": table["setting"],
+            "to reach": sign + table["to_reach"].map("{:g}".format),
+            "measured": table["measured"].map("{:.3f}".format).where(table["measured"].notna(), ""),
+            "verdict": table["verdict"],
+        }
+    )
+    return rows.style.hide(axis="index")
+
+
+def scaling(table: pd.DataFrame) -> Any:
+    """Milliseconds a clip of what keeps all or half, a column for each cores and batch."""
+    rows = table[table["keep_rate"].isna() | table["keep_rate"].isin([0.5, 1.0])]
+    where = rows["cores"].map("cores: {:.0f}, ".format) + rows["batch"].map("batch {}".format)
+    return _pivot(rows.assign(where=where, cell=_or_not(rows, "ms_per_clip")),
+                  [*NETWORK, "label"], "where", "cell")  # fmt: skip
+
+
+def _or_not(rows: pd.DataFrame, value: str) -> pd.Series:
+    return rows[value].map("{:.1f}".format).where(rows[value].notna(), NOT_TESTED)
+
+
+def _pivot(table: pd.DataFrame, rows: list[str], column: str, cell: str) -> Any:
+    wide = table.pivot_table(index=rows, columns=column, values=cell, aggfunc="first", sort=False)
+    return wide.rename_axis(columns=None).reset_index().fillna("").style.hide(axis="index")
+
+
+def answer(plans: pd.DataFrame, crossovers: pd.DataFrame, targets: pd.DataFrame) -> str:
+    """What the tables say, a paragraph a network and precision."""
+    counts = Counter(str(verdict).partition(" by ")[0] for verdict in targets["verdict"])
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    told_all = [f"Of {len(targets)} speeds to reach: **{counted}**."] if counted else []
+    crossings = dict(list(shown(crossovers).groupby([*NETWORK, "against"], sort=False)))
+    for network, rows in shown(plans).groupby(NETWORK, sort=False):
+        speeds = rows.set_index("label")["speedup"].dropna()
+        told = [
+            f"{words} **× {speeds[name]:.2f}**"
+            for name, words in (("full", "full plan"), ("all 0.5", "half of every axis"))
+            if name in speeds
+        ]
+        for against, words in (("dense", "dense"), ("pruned", "the statically pruned network")):
+            found = crossings.get((*network, against), crossovers.iloc[:0])
+            each = zip(found["axis"].replace("all", "all three"), found["quicker"], strict=True)
+            rates = ", ".join(f"{axis} {quicker}" for axis, quicker in each)
+            told.append(f"quicker than {words} at keep rates: {rates or NOT_TESTED}")
+        rival = listed(rows["rival"]) or "no dense engine"
+        told_all.append(f"{', '.join(map(str, network))}, against {rival}: {'; '.join(told)}.")
+    return "\n\n".join(told_all) or "Not tested."
