@@ -233,6 +233,12 @@ def scaling(latency: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(groups, ignore_index=True) if groups else table
 
 
+def in_several(scaling: pd.DataFrame) -> pd.DataFrame:
+    """The rows of what was timed with more than one number of cores, or more than one batch."""
+    groups = scaling.groupby(["model", "clip_shape", "label"])[["threads", "batch"]]
+    return scaling[(groups.transform("nunique") > 1).any(axis=1)]
+
+
 def listed(values: pd.Series) -> str:
     """Distinct values in the order they come."""
     return ", ".join(str(value) for value in values.dropna().unique())

@@ -41,7 +41,7 @@ def over_keep_rates(plans: pd.DataFrame) -> Figure:
         for axes, axis in zip(line, axes_pruned, strict=True):
             curve = of_precision[of_precision["axis"].isin([axis, "full"])].sort_values("keep_rate")
             _speedups(axes, curve, COLOURS[axis], MARKERS[axis])
-            axes.axhline(1, color="0.8", linewidth=1, zorder=0)
+            axes.axhline(1, color="0.5", linewidth=1.2, zorder=1)
     for axes, axis in zip(grid[0], axes_pruned, strict=True):
         axes.set_title(AXIS_WORDS.get(axis, axis))
         _log2(axes)

@@ -252,6 +252,7 @@ def test_without_tables_everything_is_empty_and_says_so(absent):
     ):  # fmt: skip
         assert "<table" in show(table).to_html()
     assert not list(latency.networks(plans, "speedup"))
+    assert latency.in_several(scaling).empty
     assert latency_report.answer(plans, crossovers, read) == "Not tested."
 
 
@@ -325,6 +326,15 @@ def test_cores_and_batches():
     ]  # fmt: skip
     assert [t.get_text() for t in axes.get_yticklabels()][:2] == [latency.DENSE, "full"]
     assert axes.lines[0].get_xydata().tolist()[:2] == [[100, 0], [120, 1]]
+
+
+def test_what_was_timed_in_one_setting_alone_has_nothing_to_be_compared_with(plans):
+    table = several()
+    table = table[(table["cores"] == 1) & (table["batch"] == 1) | (table["name"] != "all 0.5")]
+    compared = latency.in_several(latency.scaling(table, latency.plans(table)))
+    assert len(compared) == 4 * len(OURS)
+    assert "all 0.5" not in set(compared["label"])
+    assert latency.in_several(latency.scaling(bench(), plans)).empty
 
 
 def test_a_figure_is_signed_with_its_origin(plans):
