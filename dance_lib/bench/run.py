@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from dance_lib.atomic import replacing
 from dance_lib.bench.setting import BenchError, Setting
 from dance_lib.bench.speed_targets import judge
 from dance_lib.bench.worker import (
@@ -18,6 +17,7 @@ from dance_lib.bench.worker import (
     cores_of,
     environment,
     is_finished,
+    write_table,
 )
 
 SETTINGS = "settings"  # a folder a setting, below the output folder
@@ -89,13 +89,8 @@ def join_tables(out: Path) -> None:
     folders = [done.parent for done in sorted((out / SETTINGS).glob(f"*/{DONE}"))]
     for name in (TIMINGS, LATENCY):
         joined = pd.concat([pd.read_csv(folder / name) for folder in folders], ignore_index=True)
-        _write(joined, out / name)
-    _write(judge(joined), out / TARGETS)
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    with replacing(path) as partial:
-        table.to_csv(partial, index=False)
+        write_table(joined, out / name)
+    write_table(judge(joined), out / TARGETS)
 
 
 def _check_writable(out: Path) -> None:

@@ -6,10 +6,14 @@ Nothing that starts threads is imported before the process is pinned to its core
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dance_lib.atomic import replacing
 from dance_lib.bench.setting import Cores, Setting
 from dance_lib.errors import DanceError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TIMINGS = "timings.csv"
 LATENCY = "latency.csv"
@@ -42,6 +46,12 @@ def is_finished(folder: Path, setting: Setting) -> bool:
     return done.is_file() and done.read_text(encoding="utf-8") == setting.model_dump_json()
 
 
+def write_table(table: "pd.DataFrame", path: Path) -> None:
+    """Write a CSV, whole or not at all."""
+    with replacing(path) as partial:
+        table.to_csv(partial, index=False)
+
+
 def work(folder: Path, setting: Setting) -> None:
     """Measure the setting on its cores and write its tables, whole or not at all."""
     cores = cores_of(setting.threads)
@@ -51,8 +61,7 @@ def work(folder: Path, setting: Setting) -> None:
     measured = measure(setting, len(cores))
     (folder / DONE).unlink(missing_ok=True)
     for name, table in ((TIMINGS, measured.timings), (LATENCY, measured.latency)):
-        with replacing(folder / name) as partial:
-            table.to_csv(partial, index=False)
+        write_table(table, folder / name)
     with replacing(folder / DONE) as partial:
         partial.write_text(setting.model_dump_json(), encoding="utf-8")
 

@@ -140,9 +140,8 @@ struct Output {
   int64_t n_frames, n_places;
   int64_t block;            // rows of one frame: n_places, or H*W where rows lie at their position
   int32_t W;                // places in one row of the map
-  int32_t in_place;         // rows lie at their position, in a whole map
   const int32_t* columns;   // (n) where each channel is put; null: side by side
-  int32_t add;              // to what stands there
+  int32_t add;              // to what stands there, in a whole map: rows lie at their position
   int32_t relu_before, relu_after;  // the sum
 };
 
@@ -211,9 +210,9 @@ struct Tables {
     const int spatial = k.kh * k.kw;
     for (int f = 0; f < c.frames; f++) {
       const int64_t frame = y.frames ? y.frames[c.frame + f] : c.frame + f;
-      const int64_t first = y.in_place ? frame * y.block : (c.frame + f) * y.block + c.place;
+      const int64_t first = y.add ? frame * y.block : (c.frame + f) * y.block + c.place;
       for (int p = 0; p < c.places; p++) {
-        const int64_t offset = !y.in_place ? p : y.places ? y.places[c.place + p] : c.place + p;
+        const int64_t offset = !y.add ? p : y.places ? y.places[c.place + p] : c.place + p;
         target[f * c.places + p] = y.values + (first + offset) * y.row_bytes;
       }
       for (int a = 0; a < k.kt; a++) {

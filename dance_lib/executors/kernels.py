@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from torch import Tensor, dtype, nn
 
 from dance_lib.aap.statistics import Sums
-from dance_lib.executors.rows import Index, Rows, Triple
+from dance_lib.executors.rows import Index, Rows
+from dance_lib.models.structure import Triple
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from dance_lib.executors.kernels import Kernels, Target, Window
-from dance_lib.executors.rows import Index, Rows, Triple, padded, within
+from dance_lib.executors.rows import Index, Rows, as_floats, padded, within
 from dance_lib.executors.workspace import Workspace
+from dance_lib.models.structure import Triple
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +99,9 @@ class Layer:
         """
         compact = compact or kept.nothing
         columns = kept.channels if compact else None
-        keep = None if compact else _as_floats(kept.channels, self.outputs)
+        keep = None
+        if not compact and kept.channels is not None:
+            keep = as_floats(kept.channels, self.outputs)
         if onto is None:
             width = self.outputs if columns is None else len(columns)
             buffer = memory.take(kept.rows(self.size), padded(width), x.buffer.dtype)
@@ -172,11 +173,3 @@ def is_affine(module: Any) -> bool:
     if not isinstance(module, batch_norm) or module.running_mean is None:
         return False
     return type(module).forward in (batch_norm.forward, nn.SyncBatchNorm.forward)
-
-
-def _as_floats(channels: Index | None, count: int) -> Tensor | None:
-    if channels is None:
-        return None
-    keep = np.zeros(padded(count), dtype=np.float32)
-    keep[channels] = 1.0
-    return torch.from_numpy(keep)

@@ -52,8 +52,7 @@ _Input = _struct("Input", values="pointer", row_bytes="long", words="long", fram
 _Window = _struct("Window", **{a + b: "int" for a in "kspd" for b in "thw"})
 _Output = _struct("Output", values="pointer", row_bytes="long", width="long", frames="pointer",
                   places="pointer", n_frames="long", n_places="long", block="long", W="int",
-                  in_place="int", columns="pointer", add="int", relu_before="int",
-                  relu_after="int")  # fmt: skip
+                  columns="pointer", add="int", relu_before="int", relu_after="int")  # fmt: skip
 _Weights = _struct("Weights", panels="pointer", bias="pointer", keep="pointer", n="long",
                    vectors="int")  # fmt: skip
 
@@ -137,7 +136,7 @@ class Native:
         source = _input(x, words, frame, place)
         output = _Output(
             _at(y.buffer), y.buffer.stride(0) * itemsize, y.buffer.shape[1], _at(target.frames),
-            _at(target.places), target.n_frames, target.n_places, y.block, y.size[2], target.add,
+            _at(target.places), target.n_frames, target.n_places, y.block, y.size[2],
             _at(target.columns), target.add, target.relu_before, target.relu_after,
         )  # fmt: skip
         laid = _laid(weights, target.keep)

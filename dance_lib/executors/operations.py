@@ -7,6 +7,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from dance_lib.executors.layer import Kept, affine, is_affine
-from dance_lib.executors.rows import Rows, padded, wide
+from dance_lib.executors.rows import Rows, as_floats, padded, wide
 from dance_lib.models.nodes import CONCATENATIONS, Nodes
 from dance_lib.models.tracing import function_name, shape_of
 
@@ -118,8 +119,7 @@ def zero_dropped(x: Rows, kept: Kept) -> Rows:
     """Zero the columns of dropped channels, which what follows a convolution may have opened."""
     if kept.channels is None:
         return x
-    keep = torch.zeros(x.channels_total)
-    keep[torch.from_numpy(kept.channels).long()] = 1.0
+    keep = as_floats(kept.channels, x.channels_total)[: x.channels_total]
     return scale_and_shift(x, keep, torch.zeros(x.channels_total))
 
 
@@ -190,7 +190,7 @@ def as_pytorch(nodes: Nodes, node: fx.Node, dtype: torch.dtype) -> Operation:
     gives_map = nodes.is_map(node)
     constant = None
     if node.op == "get_attr":
-        constant = copy.deepcopy(attribute(nodes.network, str(node.target)))
+        constant = copy.deepcopy(attrgetter(str(node.target))(nodes.network))
 
     def run(*inputs: Any) -> Any:
         maps = (_as_tensor(x) if isinstance(x, Rows) else x for x in inputs)
@@ -232,11 +232,3 @@ def own(nodes: Nodes, node: fx.Node) -> nn.Module | None:
 def _as_tensor(x: Rows) -> Tensor:
     """(1, C, T, H, W) float32 in memory of its own: it may be viewed, overwritten or returned."""
     return x.tensor().float().clone(memory_format=torch.contiguous_format)
-
-
-def attribute(network: nn.Module, path: str) -> Any:
-    """A parameter or buffer by its path."""
-    value: Any = network
-    for name in path.split("."):
-        value = getattr(value, name)
-    return value

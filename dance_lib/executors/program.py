@@ -14,7 +14,7 @@ from dance_lib.executors.operations import add, as_pytorch, operation, pointwise
 from dance_lib.executors.rows import Rows
 from dance_lib.executors.steps import OTHER, Run, Step, mark_last, run_of_unit, sum_step
 from dance_lib.models.nodes import TRANSPARENT, Nodes, is_plain, overwrites
-from dance_lib.models.residual import ADDITIONS
+from dance_lib.models.residual import is_addition
 from dance_lib.models.structure import Structure, Unit
 from dance_lib.models.tracing import function_name, holds_tensors, shape_of
 
@@ -93,7 +93,7 @@ class Program:
         if node in self._sums:
             return self._sum(node)
         reads = [self._real(n) for n in node.all_input_nodes]
-        if _adds(node) and len(reads) == 2 and len({nodes.map_of(n) for n in reads}) == 1:
+        if is_addition(node) and len(reads) == 2 and len({nodes.map_of(n) for n in reads}) == 1:
             alpha: Any = node.kwargs.get("alpha", 1)
             return Step(node, reads, lambda run, x, y: add(x, y, alpha), joins=True)
         pools, dtype = self._structure.pools, self._kernels.dtype
@@ -134,10 +134,8 @@ class Program:
         chain = self._chain(node, unit)
         self._covered |= set(chain)
         rest = [n for n in chain[1:] if not isinstance(self._nodes.module(n), TRANSPARENT)]
-        norm = (
-            self._nodes.module(rest[0]) if rest and is_affine(self._nodes.module(rest[0])) else None
-        )
-        rest = rest[1:] if norm is not None else rest
+        norm = self._nodes.module(rest[0]) if rest else None
+        norm, rest = (norm, rest[1:]) if is_affine(norm) else (None, rest)
         relu = bool(rest) and self._is_relu(rest[0])
         rest = rest[1:] if relu else rest
         conv = self._nodes.module(node)
@@ -163,7 +161,7 @@ class Program:
         ends = not rest and branch.droppable and branch.units[-1] == name
         if ends and len(users) == 1 and all(len(n.users) == 1 for n in chain[:-1]):
             other = [n for n in users[0].all_input_nodes if n not in self._passing(chain[-1])]
-            plain = _adds(users[0]) and users[0].kwargs.get("alpha", 1) == 1
+            plain = is_addition(users[0]) and users[0].kwargs.get("alpha", 1) == 1
             if plain and len(other) == 1 and self._nodes.is_map(other[0]):
                 self._sums[users[0]] = (unit, layer, read[0], other[0])
                 return None
@@ -243,7 +241,3 @@ class Program:
                 if len(leading) == 1 and None not in leading:
                     owners[node] = leading.pop() or ""
         return owners
-
-
-def _adds(node: fx.Node) -> bool:
-    return node.target in ADDITIONS or node.target in ("add", "add_")

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dance_lib.executors.workspace import Workspace
+from dance_lib.models.structure import Triple
 
 Index = NDArray[np.int32]  # ascending
-Triple = tuple[int, int, int]
 
 
 @dataclass(eq=False)
@@ -126,6 +126,13 @@ def wide(values: Tensor) -> Tensor:
 def kept(mask: NDArray[np.bool_]) -> Index | None:
     """Indices of what a mask keeps; None for all."""
     return None if mask.all() else np.flatnonzero(mask).astype(np.int32)
+
+
+def as_floats(channels: Index, count: int) -> Tensor:
+    """(padded width,): 1 for each of `count` channels that is listed, 0 elsewhere."""
+    floats = np.zeros(padded(count), dtype=np.float32)
+    floats[channels] = 1.0
+    return torch.from_numpy(floats)
 
 
 def row_of(stored: Index | None, count: int) -> Index | None:

@@ -16,13 +16,18 @@ from dance_lib.models.tracing import function_name, holds_tensors
 ADDITIONS = (operator.add, operator.iadd, torch.add)
 
 
+def is_addition(node: fx.Node) -> bool:
+    """Whether a node adds two values."""
+    return node.target in ADDITIONS or node.target in ("add", "add_")
+
+
 def residual_branches(nodes: Nodes, stem: fx.Node) -> list[list[fx.Node]]:
     """Prunable convolutions of each branch, in order of execution."""
     after_stem = after(stem) | {stem}
     branches: list[list[fx.Node]] = []
     taken: dict[fx.Node, fx.Node] = {}
     for add in nodes.graph.nodes:
-        if add.target in ADDITIONS or add.target in ("add", "add_"):
+        if is_addition(add):
             sides = [n for n in add.all_input_nodes if n in after_stem]
             if len(sides) != 2:
                 continue  # a constant, a parameter, or x + x: no residual stream
