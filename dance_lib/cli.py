@@ -83,6 +83,20 @@ def reproduce(
 
 
 @app.command()
+def keep(
+    context: typer.Context,
+    run_folder: Annotated[Path, typer.Argument(help="A run folder, results/full.")],
+    target: Annotated[Path, typer.Argument(help="Where to keep it, results/reference/full.")],
+) -> None:
+    """Copy a run's tables, provenance and drawn notebooks, small enough to commit."""
+    from dance_lib.study.keep import keep as copy
+    from dance_lib.study.paths import find_root
+
+    changed = copy(run_folder.resolve(), target.resolve(), find_root())
+    context.obj(f"{target}: {changed} files new or changed")
+
+
+@app.command()
 def bench(
     context: typer.Context,
     model: Annotated[

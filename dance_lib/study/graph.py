@@ -1,8 +1,9 @@
 """From manifest, profile and overrides to jobs: which notebook runs with which values, after which.
 
 The one rule of fanning out: a job has one value of each name in its notebook's `fan_out`, and runs
-once for every combination. It needs those jobs of the notebooks before it that agree with it on the
-names both have; a notebook that declares such a name as a list gathers all the values in it.
+once for every combination that the study matrix wants, with the parameters of its arm. It needs
+those jobs of the notebooks before it that agree with it on the names both have; a notebook that
+declares such a name as a list gathers all the values in it.
 """
 
 import itertools
@@ -14,10 +15,13 @@ from typing import Any
 from dance_lib.errors import DanceError
 from dance_lib.study import paths
 from dance_lib.study.manifest import Entry, Manifest, load_manifest
+from dance_lib.study.matrix import SEED, Matrix, load_matrix
 from dance_lib.study.notebook import declared_parameters
 from dance_lib.study.parameters import settle
 from dance_lib.study.profile import Profile, load_profile
 from dance_lib.study.schema import unknown
+
+SOURCE = "source"  # the parameter of notebooks that draw: a run folder other than their own
 
 
 @dataclass(frozen=True)
@@ -64,62 +68,80 @@ def plan(root: Path, profile: str, overrides: Mapping[str, str]) -> list[Job]:
         DanceError: an unknown profile, notebook or parameter, a value that does not fit, or a
             notebook that wants values which the one it needs does not run with.
     """
-    manifest, chosen = load_manifest(root), load_profile(root, profile)
-    declared = {
-        name: declared_parameters(paths.notebook_file(root, name)) for name in manifest.notebooks
-    }
-    _check_names(declared, chosen, overrides)
+    study = Study(
+        root,
+        load_manifest(root),
+        load_matrix(root),
+        load_profile(root, profile),
+        overrides,
+        {
+            n: declared_parameters(paths.notebook_file(root, n))
+            for n in load_manifest(root).notebooks
+        },
+    )
+    study.check_names()
     jobs: dict[str, list[Job]] = {}
-    for notebook, entry in manifest.notebooks.items():
-        values = _chosen(notebook, declared[notebook], chosen, overrides)
-        settled = settle(notebook, declared[notebook], values, entry.fan_out)
-        jobs[notebook] = _fan_out(manifest, notebook, settled, jobs)
+    for notebook in study.manifest.notebooks:
+        jobs[notebook] = study.jobs(notebook, jobs)
     return list(itertools.chain.from_iterable(jobs.values()))
 
 
-def _check_names(
-    declared: Mapping[str, Mapping[str, Any]], profile: Profile, overrides: Mapping[str, str]
-) -> None:
-    """Every name for all notebooks is known to one of them; every notebook named exists."""
-    known = {name for parameters in declared.values() for name in parameters}
-    for name in (*profile.parameters, *overrides):
-        if name not in known:
-            raise unknown("parameter", name, known)
-    for notebook in profile.notebooks:
-        if notebook not in declared:
-            raise unknown("notebook", notebook, declared)
+@dataclass(frozen=True)
+class Study:
+    """What is written down about the study, and what the command line adds."""
 
+    root: Path
+    manifest: Manifest
+    matrix: Matrix
+    profile: Profile
+    overrides: Mapping[str, str]
+    declared: Mapping[str, Mapping[str, Any]]  # by notebook, its parameters' literals
 
-def _chosen(
-    notebook: str, declared: Mapping[str, Any], profile: Profile, overrides: Mapping[str, str]
-) -> dict[str, Any]:
-    """Return the values for one notebook: the profile's for all, its own, the command line's."""
-    shared = {name: value for name, value in profile.parameters.items() if name in declared}
-    typed = {name: value for name, value in overrides.items() if name in declared}
-    return {**shared, **profile.notebooks.get(notebook, {}), **typed}
+    def check_names(self) -> None:
+        """Every name for all notebooks is known to one of them; every notebook named exists."""
+        known = {name for parameters in self.declared.values() for name in parameters}
+        for name in (*self.profile.parameters, *self.overrides):
+            if name not in known:
+                raise unknown("parameter", name, known)
+        for notebook in self.profile.notebooks:
+            if notebook not in self.declared:
+                raise unknown("notebook", notebook, self.declared)
 
+    def settled(self, notebook: str, row: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return a notebook's parameters: literals, profile, arm or rival, command line."""
+        declared = self.declared[notebook]
+        shared = {n: value for n, value in self.profile.parameters.items() if n in declared}
+        typed = {n: value for n, value in self.overrides.items() if n in declared}
+        chosen = {**shared, **self.profile.notebooks.get(notebook, {}), **(row or {}), **typed}
+        return settle(notebook, declared, chosen, self.manifest.entry(notebook).fan_out)
 
-def _fan_out(
-    manifest: Manifest, notebook: str, settled: dict[str, Any], jobs: Mapping[str, list[Job]]
-) -> list[Job]:
-    """Return the notebook's jobs, one for each combination of the values it fans out over."""
-    entry = manifest.entry(notebook)
-    made = []
-    for combination in itertools.product(*(settled[name] for name in entry.fan_out)):
-        values = dict(zip(entry.fan_out, combination, strict=True))
-        parameters = {**settled, **values}
-        needs = tuple(
-            job for need in entry.needs for job in _matching(notebook, parameters, need, jobs[need])
-        )
-        reads = _filled(notebook, entry.reads, parameters)
-        templates = manifest.templates(notebook)
-        made.append(Job(notebook, entry, values, parameters, templates, reads, needs))
-    return made
+    def jobs(self, notebook: str, earlier: Mapping[str, list[Job]]) -> list[Job]:
+        """Return the notebook's jobs, one for each combination of the values it fans out over."""
+        entry, settled = self.manifest.entry(notebook), self.settled(notebook)
+        made = []
+        for combination in itertools.product(*(settled[name] for name in entry.fan_out)):
+            values = dict(zip(entry.fan_out, combination, strict=True))
+            if not self.matrix.wants(values, settled.get(SEED, [])):
+                continue
+            row = self.matrix.row(values)
+            parameters = {**self.settled(notebook, row.parameters if row else None), **values}
+            elsewhere = parameters.get(SOURCE)  # what it needs was made before, in that folder
+            needs = tuple(
+                job
+                for need in (() if elsewhere else entry.needs)
+                for job in _matching(notebook, parameters, need, earlier[need])
+            )
+            reads = _filled(notebook, entry.reads, parameters)
+            if elsewhere:
+                reads += paths.tables_below(self.root, elsewhere)
+            templates = self.manifest.templates(notebook)
+            made.append(Job(notebook, entry, values, parameters, templates, reads, needs))
+        return made
 
 
 def _matching(notebook: str, parameters: dict[str, Any], need: str, jobs: list[Job]) -> list[Job]:
     """Return those of `jobs` whose values are among the notebook's for the names both have."""
-    for name in jobs[0].values.keys() & parameters.keys():
+    for name in (jobs[0].values if jobs else {}).keys() & parameters.keys():
         wanted = _listed(parameters[name])
         missing = [value for value in wanted if all(job.values[name] != value for job in jobs)]
         if missing:

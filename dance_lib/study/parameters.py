@@ -60,12 +60,13 @@ def settle(
 
 
 def _as_list(value: Any, like: Any, what: str) -> list[Any]:
-    """Return the values, each once and in the order given, as the type of `like`."""
+    """Return the values, each once and in the order given, as the type of `like`.
+
+    No values at all are fine: a notebook that fans out over them then has no jobs.
+    """
     if isinstance(value, str):
         value = yaml.safe_load(value) if value.startswith("[") else value.split(",")
     items = value if isinstance(value, list) else [value]
-    if not items:
-        raise DanceError(f"{what} needs at least one value")
     return list(dict.fromkeys(_as_type(item, like, what) for item in items))
 
 

@@ -10,6 +10,7 @@ that fans out writes one file for each job: `with_values` puts the job's values 
 extension, `tables/03_aap/clips.seed=0.ava=cv.csv`. Batch and notebooks both use that function.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from dance_lib.errors import DanceError
 NOTEBOOKS = Path("notebooks")
 MANIFEST = NOTEBOOKS / "manifest.yml"
 PROFILES = NOTEBOOKS / "profiles"
+MATRIX = NOTEBOOKS / "matrix.yml"
 RESULTS = Path("results")
 ALL_RUNS = RESULTS / "runs.csv"
 SETTINGS = "settings.json"  # below a run folder: what the folder was made with
@@ -68,6 +70,12 @@ def figure(notebook: str, name: str) -> str:
 def provenance(notebook: str) -> str:
     """Return the template of the one-row table that says how a job ran."""
     return f"runs/{notebook}.csv"
+
+
+def tables_below(root: Path, run_folder: str) -> tuple[str, ...]:
+    """Return the tables of a run folder, relative to the root; none where it is not there."""
+    files = (resolve(run_folder, root) / "tables").rglob("*.csv*")
+    return tuple(sorted(os.path.relpath(file, root) for file in files))
 
 
 def with_values(template: str, values: Mapping[str, Any]) -> str:

@@ -11,7 +11,9 @@ import pandas as pd
 from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
 from dance_lib.study import paths
+from dance_lib.study.keep import COMPRESSED
 from dance_lib.study.manifest import load_manifest
+from dance_lib.study.matrix import SEED, load_matrix
 from dance_lib.study.settings import Settings
 
 
@@ -41,7 +43,7 @@ def read(results: str | Path, notebook: str, table: str, **values: Any) -> pd.Da
         tables.append(
             frame.assign(**{key: value for key, value in single.items() if key not in frame})
         )
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def find(results: str | Path, notebook: str, template: str, **values: Any) -> Path:
@@ -54,12 +56,13 @@ def find(results: str | Path, notebook: str, template: str, **values: Any) -> Pa
     run_folder = paths.resolve(results)
     (values,) = _combinations(notebook, values)
     file = paths.with_values(template, values)
-    if not (run_folder / file).is_file():
-        raise MissingProductError(
-            f"{file} is missing in {run_folder}; make it with: "
-            + _command(run_folder, notebook, values)
-        )
-    return run_folder / file
+    for name in (file, file + COMPRESSED):
+        if (run_folder / name).is_file():
+            return run_folder / name
+    raise MissingProductError(
+        f"{file} is missing in {run_folder}; make it with: "
+        + _command(run_folder, notebook, values)
+    )
 
 
 def runs(results: str | Path) -> pd.DataFrame:
@@ -89,7 +92,12 @@ def _combinations(notebook: str, values: dict[str, Any]) -> Iterator[dict[str, A
             f"so it is not found by ({', '.join(values)})"
         )
     lists = [values[name] if isinstance(values[name], list) else [values[name]] for name in names]
-    return (dict(zip(names, single, strict=True)) for single in itertools.product(*lists))
+    matrix = load_matrix(paths.find_root())
+    seeds = values.get(SEED, [])
+    for single in itertools.product(*lists):
+        combination = dict(zip(names, single, strict=True))
+        if matrix.wants(combination, seeds if isinstance(seeds, list) else [seeds]):
+            yield combination
 
 
 def _command(run_folder: Path, notebook: str, values: dict[str, Any]) -> str:

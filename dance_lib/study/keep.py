@@ -1,0 +1,61 @@
+"""Keep what a run folder holds, small enough for git: tables, provenance, executed notebooks.
+
+Checkpoints, figures and caches stay behind. Large tables are compressed; `read` finds them so.
+"""
+
+import lzma
+from pathlib import Path
+
+from dance_lib.atomic import replacing
+from dance_lib.errors import DanceError
+from dance_lib.study import paths
+from dance_lib.study.manifest import load_manifest
+
+LARGE = 50_000  # bytes from which a table is compressed
+COMPRESSED = ".xz"
+
+
+def keep(run_folder: Path, target: Path, root: Path) -> int:
+    """Copy what is new or has changed into `target` and return how many files that were.
+
+    Of a job that has not finished (it has no provenance yet) nothing is kept. Executed notebooks
+    are kept of those that draw, since the others' say nothing that their tables do not.
+
+    Raises:
+        DanceError: the folder holds no finished run.
+    """
+    finished = {file.stem for file in (run_folder / "runs").glob("*.csv")}
+    if not finished:
+        raise DanceError(f"{run_folder} holds no finished run: nothing to keep")
+    copied = 0
+    for file in sorted(run_folder.glob("runs/*.csv")):
+        copied += _copy(file, target / "runs" / file.name)
+    for file in sorted(run_folder.glob("tables/*/*.csv")):
+        if file.parent.name + _values(file) in finished:
+            copied += _copy(file, target / file.relative_to(run_folder))
+    for notebook, entry in load_manifest(root).notebooks.items():
+        executed = run_folder / paths.executed(notebook)
+        if not entry.fan_out and notebook in finished and executed.is_file():
+            copied += _copy(executed, target / executed.relative_to(run_folder), compress=False)
+    settings = run_folder / paths.SETTINGS
+    return copied + (_copy(settings, target / paths.SETTINGS) if settings.is_file() else 0)
+
+
+def _values(file: Path) -> str:
+    """The values in a product's name: `.seed=0.arm=aap` of `clips.seed=0.arm=aap.csv`."""
+    _, dot, values = file.stem.partition(".")
+    return dot + values
+
+
+def _copy(source: Path, target: Path, compress: bool = True) -> bool:
+    """Copy, compressed where large; return whether anything changed."""
+    content = source.read_bytes()
+    if compress and len(content) > LARGE:
+        target = target.with_name(target.name + COMPRESSED)
+        content = lzma.compress(content, preset=9)  # the same bytes for the same table
+    if target.is_file() and target.read_bytes() == content:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as partial:
+        partial.write_bytes(content)
+    return True

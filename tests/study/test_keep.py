@@ -1,0 +1,67 @@
+import lzma
+
+import pandas as pd
+import pytest
+
+from dance_lib import study
+from dance_lib.errors import DanceError
+from dance_lib.study.keep import keep
+
+
+@pytest.fixture
+def finished(made):
+    """The run folder of a batch, written by hand: one finished job, and one that is under way."""
+    folder = made.run_folder
+    for name in ("runs", "tables/01_make", "tables/02_add", "checkpoints/01_make", "notebooks"):
+        (folder / name).mkdir(parents=True)
+    (folder / "runs" / "01_make.seed=0.csv").write_text("run_id\na\n")
+    (folder / "runs" / "10_show.csv").write_text("run_id\nb\n")
+    (folder / "tables/01_make/values.seed=0.csv").write_text("value,kind\n1,measured\n")
+    (folder / "tables/01_make/large.seed=0.csv").write_text("value\n" + "12345\n" * 20_000)
+    (folder / "tables/02_add/sums.seed=0.way=cv.csv").write_text("half a tab")
+    (folder / "checkpoints/01_make/net.seed=0.safetensors").write_text("weights")
+    (folder / "notebooks/01_make.seed=0.ipynb").write_text("{}")
+    (folder / "notebooks/10_show.ipynb").write_text("{}")
+    (folder / "settings.json").write_text("{}")
+    return folder
+
+
+def kept_files(target):
+    return sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
+
+
+def test_tables_provenance_and_drawn_notebooks_of_finished_jobs_are_kept(made, finished, tmp_path):
+    target = tmp_path / "kept"
+    assert keep(finished, target, made.root) == 6
+    assert kept_files(target) == [
+        "notebooks/10_show.ipynb",
+        "runs/01_make.seed=0.csv",
+        "runs/10_show.csv",
+        "settings.json",
+        "tables/01_make/large.seed=0.csv.xz",
+        "tables/01_make/values.seed=0.csv",
+    ]
+    text = lzma.decompress((target / "tables/01_make/large.seed=0.csv.xz").read_bytes())
+    assert text == (finished / "tables/01_make/large.seed=0.csv").read_bytes()
+
+
+def test_keeping_again_changes_what_has_changed(made, finished, tmp_path):
+    target = tmp_path / "kept"
+    keep(finished, target, made.root)
+    assert keep(finished, target, made.root) == 0
+    (finished / "tables/01_make/values.seed=0.csv").write_text("value,kind\n2,measured\n")
+    assert keep(finished, target, made.root) == 1
+
+
+def test_a_compressed_table_is_read_as_any_other(made, finished, tmp_path, monkeypatch):
+    target = tmp_path / "kept"
+    keep(finished, target, made.root)
+    monkeypatch.chdir(made.root)
+    for folder in (finished, target):
+        table = study.read(folder, "01_make", "large", seed=0)
+        pd.testing.assert_series_equal(table["value"], pd.Series([12345] * 20_000, name="value"))
+
+
+def test_a_folder_without_a_finished_run_is_refused(made, tmp_path):
+    with pytest.raises(DanceError, match="holds no finished run"):
+        keep(tmp_path, tmp_path / "kept", made.root)
