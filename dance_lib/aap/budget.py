@@ -2,15 +2,18 @@
 
 A single target for the whole network invites a static shortcut (drop the most expensive branch of
 every clip). So every branch has a bound around the target as well; bounds start tight, which forces
-each branch to learn what it can do without, and loosen, so that branches may then differ.
+each branch to learn what it can do without, and loosen, so that branches may then differ. And
+every axis has to drop a share by itself, without which channels would be left alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dance_lib.aap.masks import Masks
+from dance_lib.aap.plan import AXES, Axis
 from dance_lib.errors import DanceError
 from dance_lib.meter.cost import branch_ratios, mac_ratios
 from dance_lib.models.structure import Structure
@@ -18,21 +21,25 @@ from dance_lib.models.structure import Structure
 
 @dataclass(frozen=True)
 class Budget:
-    """(mean R − ρ)² + mean over branches of max(0, |mean R_b − ρ_b| − slack)².
+    """(mean R − ρ)² + mean over branches of max(0, |mean R_b − ρ_b| − slack)² + axes.
 
     Means are over the batch: a clip may cost more or less than the target. ρ is annealed from 1;
-    ρ_b is the share of a branch's MACs that meets ρ when all branches keep the same share.
+    ρ_b is the share of a branch's MACs that meets ρ when all branches keep the same share. Axes:
+    the sum over pruned axes of max(0, kept − (1 − axis_share·(1 − ρ)))², where kept is the mean
+    keep rate of the axis over units, weighted by MACs.
 
     Attributes:
         target: ρ, in (0, 1].
         slack: (first, last) distance that a branch may keep from ρ_b without penalty.
         anneal: part of the stage, in [0, 1], over which ρ falls from 1 to its target; slack
             loosens over the rest.
+        axis_share: how much of 1 − ρ each axis has to drop by itself at least.
     """
 
     target: float
     slack: tuple[float, float] = (0.0, 0.2)
     anneal: float = 0.5
+    axis_share: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.target <= 1:
@@ -52,9 +59,20 @@ class Budget:
         return 1.0 + (self.target - 1.0) * done
 
     def loss(
-        self, structure: Structure, masks: Masks, progress: float, extra_macs: int = 0
+        self,
+        structure: Structure,
+        masks: Masks,
+        progress: float,
+        extra_macs: int = 0,
+        *,
+        axes: Sequence[Axis] = AXES,
     ) -> tuple[Tensor, Tensor]:
-        """The penalty and each clip's R (N,), after a part of the stage in [0, 1]."""
+        """The penalty and each clip's R (N,), after a part of the stage in [0, 1].
+
+        Args:
+            extra_macs: of the controller.
+            axes: those that are pruned.
+        """
         target = self.target_at(progress)
         ratios = mac_ratios(structure, masks, extra_macs)
         fixed = (structure.other_macs + extra_macs) / structure.dense_macs
@@ -63,4 +81,15 @@ class Budget:
         slack = self.slack[0] + (self.slack[1] - self.slack[0]) * loosened
         means = torch.stack([r.mean() for r in branch_ratios(structure, masks).values()])
         outside = ((means - per_branch).abs() - slack).clamp(min=0.0)
-        return (ratios.mean() - target) ** 2 + (outside**2).mean(), ratios
+        penalty = (ratios.mean() - target) ** 2 + (outside**2).mean()
+        for axis in axes if self.axis_share else ():
+            bound = 1.0 - self.axis_share * (1.0 - target)
+            penalty = penalty + (_kept(structure, masks, axis) - bound).clamp(min=0.0) ** 2
+        return penalty, ratios
+
+
+def _kept(structure: Structure, masks: Masks, axis: Axis) -> Tensor:
+    """Mean keep rate of an axis over clips and units, weighted by the units' dense MACs."""
+    macs = {name: unit.dense_macs for name, unit in structure.units.items()}
+    entries = getattr(masks, axis)
+    return torch.stack([entries[u].mean() * m for u, m in macs.items()]).sum() / sum(macs.values())

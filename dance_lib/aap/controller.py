@@ -6,6 +6,7 @@ they learn of one place holds everywhere; a summary of the channels tells them w
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from dance_lib.aap.gate import gate, keep_best, logistic_noise
 from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import AXES, PlanError, PruningPlan, spread
 from dance_lib.aap.statistics import Statistics
-from dance_lib.models.structure import Structure
+from dance_lib.models.structure import Shape, Structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +51,11 @@ class Controller(nn.Module):
         grid: cells along each side of the tile statistics.
         hidden: width of each head.
         open_bias: first value of every logit: gates start open.
-        prior: first weight of a clip's own motion in the logits of its frames and tiles. It
-            decides which way the gates go when the budget first presses: without it they may
-            learn to close where the action is, which tells the backbone what the controller saw.
+        prior: first weight of motion in the logits of frames and tiles: at the start, what moves
+            least is closed first, and the rest is learned on top. Without it gates may learn to
+            close where the action is, which tells the backbone what the controller saw.
+        reads: (C, T, H, W) of the maps whose statistics it is given; those of the stem if None.
+        opened: branches that it never prunes.
     """
 
     def __init__(
@@ -62,7 +65,9 @@ class Controller(nn.Module):
         grid: int = 7,
         hidden: int = 16,
         open_bias: float = 2.0,
-        prior: float = 1.0,
+        prior: float = 3.0,
+        reads: Shape | None = None,
+        opened: Sequence[str] = (),
     ) -> None:
         super().__init__()
         unknown = set(axes) - set(AXES)
@@ -71,8 +76,10 @@ class Controller(nn.Module):
         self.structure = structure
         self.grid = grid
         self.axes = tuple(axis for axis in AXES if axis in axes)
+        self.reads = reads or structure.stem_shape
+        self.opened = tuple(opened)
         branches = list(structure.branches.values())
-        channels = structure.stem_shape[0]
+        channels = self.reads[0]
         self.standard = nn.ModuleDict(
             {
                 "channels": _Standard(4 * channels, affine=False),
@@ -101,7 +108,7 @@ class Controller(nn.Module):
             nn.init.normal_(head.weight, std=0.05)
 
     def logit_heads(self) -> list[nn.Linear | nn.Conv1d | nn.Conv2d]:
-        """The last layer of each axis; a constant on their biases opens or closes all gates."""
+        """The last layer of each axis; its biases are the thresholds of the gates."""
         names = ("frame_logits", "tile_logits", "channel_logits")
         return [getattr(self, name) for name in names if hasattr(self, name)]
 
@@ -137,13 +144,15 @@ class Controller(nn.Module):
     def _standardised(self, axis: str, values: Tensor) -> tuple[Tensor, Tensor]:
         """Statistics (N, S, ...) against all clips and within their own clip -> (N, 2S, ...).
 
-        Also the last one, the largest motion, within its clip, (N, 1, ...): where something moves
-        more than elsewhere in the same clip, whatever the camera does.
+        Also the last one, the largest motion, (N, 1, ...): against all clips, and half of what that
+        says beyond its own clip once more, so that a clip in which more moves keeps more.
         """
         dims = tuple(range(2, values.dim()))
         centred = values - values.mean(dims, keepdim=True)
         own = centred / (centred.square().mean(dims, keepdim=True) + 1e-8).sqrt()
-        return torch.cat([self.standard[axis](values), own], dim=1), own[:, -1:]
+        standard = self.standard[axis](values)
+        motion = 1.5 * standard[:, -1:] - 0.5 * own[:, -1:]
+        return torch.cat([standard, own], dim=1), motion
 
     def gates(
         self, statistics: Statistics, temperature: float = 1.0, noise: float = 0.0
@@ -155,11 +164,13 @@ class Controller(nn.Module):
         """
         structure = self.structure
         logits = self(statistics)
+        always = {*self.opened, *(u for b in self.opened for u in structure.branches[b].units)}
 
         def opened(entries: dict[str, Tensor], best: bool) -> dict[str, Tensor]:
             result = {}
             for name, z in entries.items():
                 g = gate(z, temperature, noise * logistic_noise(z) if noise else None)
+                g = torch.ones_like(g) if name in always else g
                 result[name] = keep_best(g, z) if best else g
             return result
 
@@ -190,7 +201,7 @@ class Controller(nn.Module):
     @property
     def macs(self) -> int:
         """MACs of its heads on one clip; the statistics need additions only."""
-        T, H, W = self.structure.stem_shape[1:]
+        T, H, W = self.reads[1:]
         positions = {nn.Linear: 1, nn.Conv1d: T, nn.Conv2d: min(self.grid, H) * min(self.grid, W)}
         return sum(
             positions[type(head)] * head.weight.numel()
@@ -200,6 +211,5 @@ class Controller(nn.Module):
 
     @property
     def values_touched(self) -> int:
-        """Values that statistics and heads read and write: the stem's output and the weights."""
-        stem = self.structure.stem_shape
-        return stem[0] * stem[1] * stem[2] * stem[3] + sum(p.numel() for p in self.parameters())
+        """Values that statistics and heads read: the maps and the weights."""
+        return prod(self.reads) + sum(p.numel() for p in self.parameters())

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+STILL = 1e-3  # motion below which nothing moves, in units of the stem's output
+
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
@@ -17,12 +19,13 @@ class Statistics:
 
     Attributes:
         channels: (N, 4, C): mean, standard deviation, share of zeros, motion E|F(t+1) − F(t)|.
-        frames: (N, 4, T): mean, standard deviation, motion against the frame before, and the
-            largest such motion in any tile.
-        tiles: (N, 3, G_h, G_w): mean, motion, and the largest motion at any time.
+        frames: (N, 4, T): mean, standard deviation, log motion, and the largest log motion in any
+            tile; a frame's motion is the larger of those against the frame before and after it.
+        tiles: (N, 3, G_h, G_w): mean, log motion, and the largest log motion at any time.
 
     The largest values are what a small actor for a short while leaves its mark on: a mean over
-    the whole clip or frame drowns it.
+    the whole clip or frame drowns it. Motion spans orders of magnitude between a still and a moving
+    camera, so it is the logarithm that is of a size everywhere.
     """
 
     channels: Tensor
@@ -79,20 +82,30 @@ def statistics_of(sums: Sums, grid: int = 7) -> Statistics:
     )
     size = (min(grid, H), min(grid, W))
     cells = F.adaptive_avg_pool2d(sums.moved, size)  # (N, T - 1, G_h, G_w)
-    before = (1, 0) if T > 1 else (0, 0)  # the first frame has nothing before it
     frames = torch.stack(
         [
             mean.mean(1),
             _deviation(mean.mean(1), square.mean(1)),
-            F.pad(sums.moved.mean((2, 3)), before),
-            F.pad(cells.amax((2, 3)), before),
+            _log(_either_side(sums.moved.mean((2, 3)), T)),
+            _log(_either_side(cells.amax((2, 3)), T)),
         ],
         dim=1,
     )
     tiles = torch.stack(
-        [F.adaptive_avg_pool2d(sums.places, size), cells.mean(1), cells.amax(1)], dim=1
+        [F.adaptive_avg_pool2d(sums.places, size), _log(cells.mean(1)), _log(cells.amax(1))], dim=1
     )
     return Statistics(channels, frames, tiles)
+
+
+def _either_side(steps: Tensor, frames: int) -> Tensor:
+    """Of the steps between frames (N, T − 1), the larger that each frame takes part in, (N, T)."""
+    if frames == 1:
+        return steps
+    return torch.maximum(F.pad(steps, (1, 0)), F.pad(steps, (0, 1)))  # no motion is negative
+
+
+def _log(motion: Tensor) -> Tensor:
+    return torch.log1p(motion / STILL)  # 0 where nothing moves
 
 
 def _deviation(mean: Tensor, square: Tensor) -> Tensor:

@@ -29,7 +29,8 @@ class Recipe(BaseModel):
 
     lr: float = Field(3e-3, gt=0)  # peak of the dense stage, one cycle
     retrain_lr: float = Field(2e-3, gt=0)  # falls by a cosine over all retraining
-    controller_lr: float = Field(1e-2, gt=0)
+    controller_lr: float = Field(1e-3, gt=0)  # slow: gates that change fast destroy what is learned
+    threshold_lr: float = Field(3e-2, gt=0)  # of the gates' biases, by which the budget is met
     weight_decay: float = Field(0.05, ge=0)
     label_smoothing: float = Field(0.05, ge=0, lt=1)
 
@@ -43,7 +44,8 @@ class Recipe(BaseModel):
     budget_weight: float = Field(30.0, ge=0)
     slack: tuple[float, float] = (0.0, 0.15)
     anneal: float = Field(0.33, ge=0, le=1)
-    gate_noise: float = Field(0.5, ge=0)  # of the logistic noise at the start; 0 at the end
+    axis_share: float = Field(0.15, ge=0, le=1)  # of 1 − ρ that each axis drops by itself at least
+    gate_noise: float = Field(0.1, ge=0)  # of the logistic noise at the start; 0 at the end
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:
@@ -69,4 +71,4 @@ class Recipe(BaseModel):
 
     def make_budget(self) -> Budget:
         """The penalty of this recipe."""
-        return Budget(self.budget, self.slack, self.anneal)
+        return Budget(self.budget, self.slack, self.anneal, self.axis_share)

@@ -111,3 +111,46 @@ def test_targets_that_can_not_be_met(net):
     message = rf"a budget of .* can't be met: {floor:.3f} of the MACs are never pruned"
     with pytest.raises(DanceError, match=message):
         Budget(floor).check(net.structure, 10)
+
+
+# ------------------------------------------------------------------ axes
+# Half of clip 0's frames are closed in branch 1, all of clip 1's tiles in branch 2.
+KEPT = {
+    "frames": (0.75 * (A + B) + C + D) / (A + B + C + D),
+    "channels": 1.0,
+    "features": (A + B + 0.5 * (C + D)) / (A + B + C + D),
+}
+
+
+@pytest.mark.parametrize(
+    ("share", "axes", "too_many"),  # kept are 0.83, 1 and 0.84, against 1 − 0.6 · share
+    [
+        (0.5, ("frames", "channels", "features"), ("frames", "channels", "features")),
+        (0.5, ("frames",), ("frames",)),
+        (0.5, ("channels", "features"), ("channels", "features")),
+        (1 / 6, ("frames", "channels", "features"), ("channels",)),
+        (1 / 6, ("frames", "features"), ()),
+        (0.0, ("frames", "channels", "features"), ()),
+    ],
+)
+def test_each_pruned_axis_has_to_drop_its_share(net, masks, share, axes, too_many):
+    budget = Budget(0.4, slack=(0.0, 0.0), anneal=0.0, axis_share=share)
+    found = budget.loss(net.structure, masks, 1.0, axes=axes)[0].item()
+    added = sum((KEPT[axis] - (1 - 0.6 * share)) ** 2 for axis in too_many)
+    np.testing.assert_allclose(found, by_hand(0.4, 0.0)[0] + added, rtol=1e-9)
+
+
+def test_all_axes_count_where_none_are_named(net, masks):
+    budget = Budget(0.4, axis_share=0.5)
+    named = budget.loss(net.structure, masks, 1.0, axes=("frames", "channels", "features"))[0]
+    assert budget.loss(net.structure, masks, 1.0)[0] == named
+
+
+def test_the_share_of_an_axis_is_annealed_with_the_budget(net, masks):
+    """Half-way down from 1 to 0.4 the bound is 1 − 0.5 · 0.3; at the start nobody has to drop."""
+    budget = Budget(0.4, slack=(0.0, 0.0), anneal=0.5, axis_share=0.5)
+    found = budget.loss(net.structure, masks, 0.25)[0].item()
+    added = (KEPT["channels"] - 0.85) ** 2  # frames and tiles are below it
+    np.testing.assert_allclose(found, by_hand(0.7, 0.0)[0] + added, rtol=1e-9)
+    found = budget.loss(net.structure, masks, 0.0)[0].item()
+    np.testing.assert_allclose(found, by_hand(1.0, 0.0)[0], rtol=1e-9)

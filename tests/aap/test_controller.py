@@ -5,19 +5,26 @@ import torch
 from torch import nn
 
 from dance_lib import Dance, PlanError, PruningPlan, create_model
-from dance_lib.aap import AXES, Controller
+from dance_lib.aap import AXES, Controller, stem_statistics
 from dance_lib.aap.plan import spread
 from dance_lib.models import find_structure
 from tests.networks import CLIP, FAMILIES, TwoBlocks, randomise
 
 
 def opinionated(net, seed=0, bias=0.0):
-    """Random heads, so that about half of all gates close."""
+    """Random heads without a prior, so that about half of all gates close."""
     torch.manual_seed(seed)
+    without_prior(net.controller)
     for head in net.controller.logit_heads():
         nn.init.normal_(head.weight, std=3.0)
         nn.init.constant_(head.bias, bias)
     return net.eval()
+
+
+def without_prior(controller):
+    for name, parameter in controller.named_parameters():
+        if name.endswith("prior"):
+            nn.init.zeros_(parameter)
 
 
 def clips(n, shape=CLIP):
@@ -33,9 +40,7 @@ def test_gates_start_open(family):
         logits = net.controller(statistics)
         rates = [(z > 0).float().mean() for z in (*logits.frames.values(), *logits.tiles.values())]
         assert sum(rates) / len(rates) > 0.75
-        for name, parameter in net.controller.named_parameters():
-            if name.endswith("prior"):
-                parameter.zero_()
+        without_prior(net.controller)
         plan = net.controller.plan(statistics)
     assert all(getattr(plan, axis)[u].all() for axis in AXES for u in plan.units)
 
@@ -98,6 +103,120 @@ def test_unknown_axes(axes):
     structure = find_structure(TwoBlocks(), TwoBlocks.clip)
     with pytest.raises(PlanError, match="axes must be some of frames, channels, features, not"):
         Controller(structure, axes)
+
+
+# ------------------------------------------------------------------ the prior
+def motion_alone(prior=1.0):
+    """A controller of `TwoBlocks` whose logits are motion times the prior, and nothing else.
+
+    In training, so it holds clips against those of their own batch.
+    """
+    structure = find_structure(TwoBlocks(), TwoBlocks.clip, grid=4)
+    controller = Controller(structure, grid=4, prior=prior, open_bias=0.0)
+    for head in controller.logit_heads():
+        nn.init.zeros_(head.weight)
+    return controller
+
+
+def moving(*clips):
+    """Statistics of maps (N, 8, T, 8, 8) that rise by given steps in tile (3, 1) of 4 × 4."""
+    steps = torch.tensor(clips)  # (N, T - 1)
+    maps = torch.zeros(len(steps), 8, steps.shape[1] + 1, 8, 8)
+    maps[:, :, 1:, 6:8, 2:4] = steps.cumsum(1)[:, None, :, None, None]
+    return stem_statistics(maps, grid=4)
+
+
+@torch.no_grad()
+def test_what_moves_least_is_closed_first():
+    logits = motion_alone()(moving((0.0, 0.01, 0.1)))
+    (first, four), (second, two) = logits.frames.items()
+    busier = four[0]  # of each frame's two sides: 0, 0.01, 0.1, 0.1
+    assert busier[0] < busier[1] < busier[2]
+    assert busier[2] == busier[3]
+    torch.testing.assert_close(two[0], busier.reshape(2, 2).mean(1))
+    for branch in (first, second):
+        tiles = logits.tiles[branch][0]
+        assert tiles.argmax() == 4 * 3 + 1
+        assert (tiles.flatten() == tiles[0, 0]).sum() == 15  # nothing moves elsewhere
+    assert all((z == 0).all() for z in logits.channels.values())  # no place, so no prior
+
+
+@torch.no_grad()
+def test_a_clip_in_which_more_moves_keeps_more():
+    logits = motion_alone()(moving((0.0, 0.01, 0.01), (0.0, 0.1, 0.1)))
+    for entries in (logits.frames, logits.tiles):
+        for z in entries.values():
+            assert z[1].mean() > z[0].mean() + 0.1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("prior", [0.0, 3.0])
+def test_the_prior_is_the_first_weight_of_motion(prior):
+    statistics = moving((0.0, 0.01, 0.1))
+    weighted, unit = motion_alone(prior)(statistics), motion_alone()(statistics)
+    for axis in ("frames", "tiles"):
+        for branch, z in getattr(unit, axis).items():
+            torch.testing.assert_close(getattr(weighted, axis)[branch], prior * z)
+            assert z.std() > 0.1
+
+
+# ------------------------------------------------------------------ what it reads, what it spares
+def test_it_reads_maps_of_another_shape():
+    """Five channels of 3 × 2 × 2 instead of the stem's eight of 4 × 8 × 8; heads of 16."""
+    structure = find_structure(TwoBlocks(), TwoBlocks.clip)
+    controller = Controller(structure, grid=4, reads=(5, 3, 2, 2)).eval()
+    maps = torch.rand(2, 5, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    plan = controller.plan(stem_statistics(maps, grid=4))
+    plan.check(structure)
+    assert len(plan) == 2
+    with torch.no_grad():
+        logits = controller(stem_statistics(maps, grid=4))
+    for branch in structure.branches.values():  # brought to the size that is decided about
+        assert logits.frames[branch.name].shape == (2, branch.size[0])
+        assert logits.tiles[branch.name].shape == (2, *branch.grid)
+    # Context of 4 statistics a channel; frames: 8 to 16 by 5, context, two branches, at 3 frames;
+    # tiles: 6 to 16 by 3 × 3, context, two branches, at 2 × 2 places; 2 + 1 + 3 + 2 groups.
+    weights = (20 * 16, 8 * 16 * 5, 16 * 16, 16 * 2, 6 * 16 * 9, 16 * 16, 16 * 2, 16 * 8)
+    by_hand = sum(w * n for w, n in zip(weights, (1, 3, 1, 3, 4, 1, 4, 1), strict=True))
+    assert controller.macs == by_hand
+    biases = 16 + 16 + 2 + 16 + 2 + 8
+    assert controller.values_touched == 5 * 3 * 2 * 2 + sum(weights) + biases + 2 + 2  # priors
+    default = Controller(structure, grid=4)
+    assert default.reads == (8, 4, 8, 8)
+    # 12 statistics more, one frame more, twelve tiles more.
+    assert default.macs - by_hand == 12 * 16 + (640 + 32) + 12 * (864 + 32)
+
+
+@pytest.mark.parametrize("noise", [0.0, 50.0])
+def test_opened_branches_are_never_pruned(noise):
+    structure = find_structure(TwoBlocks(), TwoBlocks.clip)
+    first, second = structure.branches
+    torch.manual_seed(0)
+    controller = Controller(structure, opened=[first], open_bias=-1e4 if not noise else 0.0).eval()
+    statistics = stem_statistics(torch.rand(3, 8, 4, 8, 8))
+    with torch.no_grad():
+        gates = controller.gates(statistics, noise=noise)
+    assert gates.frames[first].all()
+    assert gates.tiles[first].all()
+    assert all(gates.channels[u].all() for u in structure.branches[first].units)
+    assert not gates.frames[second].all()
+    assert not gates.tiles[second].all()
+    assert not all(gates.channels[u].all() for u in structure.branches[second].units)
+    if not noise:
+        plan = controller.plan(statistics)
+        for unit in structure.units.values():
+            for axis in AXES:
+                kept = getattr(plan, axis)[unit.name]
+                assert kept.all() if unit.branch == first else not kept.any()
+
+
+def test_opened_branches_ask_for_no_gradient():
+    structure = find_structure(TwoBlocks(), TwoBlocks.clip)
+    first, _ = structure.branches
+    controller = Controller(structure, ("frames",), opened=[first])
+    gates = controller.gates(stem_statistics(torch.rand(3, 8, 4, 8, 8)))
+    assert not gates.frames[first].requires_grad
+    assert all(g.requires_grad for b, g in gates.frames.items() if b != first)
 
 
 def test_spread_carries_gradients_from_every_unit_to_the_decision():

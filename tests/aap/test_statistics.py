@@ -18,6 +18,11 @@ def motion(x):
     return np.abs(x[:, 1:] - x[:, :-1])
 
 
+def log(moved):
+    """log(1 + m / 0.001): of a size for every camera."""
+    return np.log(1 + np.asarray(moved) / 1e-3)
+
+
 def test_per_channel(maps):
     """Mean, standard deviation, share of zeros, motion."""
     found = stem_statistics(maps).channels.numpy()
@@ -30,28 +35,44 @@ def test_per_channel(maps):
 
 
 def test_per_frame(maps):
-    """Mean, standard deviation, motion against the frame before, the most of it in any tile."""
+    """Mean, standard deviation, log motion on the busier side, the most of it in any tile."""
     found = stem_statistics(maps[..., :6], grid=3).frames.numpy()
     assert found.shape == (2, 4, 4)
     for n in range(2):
         x = maps[n, ..., :6].numpy()
         for t in range(4):
-            moved = motion(x)[:, t - 1].mean(0) if t else np.zeros((6, 6))
-            tiles = [moved[h : h + 2, w : w + 2].mean() for h in (0, 2, 4) for w in (0, 2, 4)]
-            expected = [x[:, t].mean(), x[:, t].std(), moved.mean(), max(tiles)]
+            sides = [motion(x)[:, s].mean(0) for s in (t - 1, t) if 0 <= s < 3]  # before, after
+            tiles = [m[h : h + 2, w : w + 2].mean() for m in sides for h in (0, 2, 4)
+                     for w in (0, 2, 4)]  # fmt: skip
+            moved = max(m.mean() for m in sides)
+            expected = [x[:, t].mean(), x[:, t].std(), log(moved), log(max(tiles))]
             np.testing.assert_allclose(found[n, :, t], expected, rtol=1e-9)
 
 
 def test_per_tile(maps):
-    """Mean, motion, the most motion at any time; 3 × 3 tiles of 2 × 2."""
+    """Mean, log motion, the most of it at any time; 3 × 3 tiles of 2 × 2."""
     found = stem_statistics(maps[..., :6], grid=3).tiles.numpy()
     assert found.shape == (2, 3, 3, 3)
     for n in range(2):
         for g, k in np.ndindex(3, 3):
             x = maps[n, :, :, 2 * g : 2 * g + 2, 2 * k : 2 * k + 2].numpy()
             by_time = motion(x).mean((0, 2, 3))
-            expected = [x.mean(), by_time.mean(), by_time.max()]
+            expected = [x.mean(), log(by_time.mean()), log(by_time.max())]
             np.testing.assert_allclose(found[n, :, g, k], expected, rtol=1e-9)
+
+
+def test_motion_belongs_to_both_frames_that_it_lies_between():
+    """One value of 8 × 8 rises by 0.64 between frames 2 and 3: by 0.04 on average of its tile."""
+    maps = torch.zeros(1, 1, 6, 8, 8).double()
+    maps[:, :, 3:, 5, 6] = 0.64
+    frames = stem_statistics(maps, grid=2).frames[0]
+    expected = [[0, 0, log(s), log(s), 0, 0] for s in (0.64 / 64, 0.64 / 16)]
+    np.testing.assert_allclose(frames[2:].numpy(), expected, rtol=1e-9)
+    tiles = stem_statistics(maps, grid=2).tiles[0]
+    expected = [
+        [[0, 0], [0, log(s)]] for s in (0.04 / 5, 0.04)
+    ]  # on average over 5 steps, and most
+    np.testing.assert_allclose(tiles[1:].numpy(), expected, rtol=1e-9)
 
 
 def test_small_maps_have_a_tile_a_position(maps):
