@@ -14,7 +14,7 @@ from dance_lib.aap.plan import AXES, Axis
 from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
 from dance_lib.models.zoo import create_model
-from dance_lib.network import Dance
+from dance_lib.network import STEM, Dance
 
 FORMAT = "1"
 Size = Annotated[int, Field(ge=1)]
@@ -35,6 +35,7 @@ class Config(BaseModel):
     axes: tuple[Axis, ...] = AXES
     grid: Size = 7
     group_size: Size = 8
+    reads: str = STEM
     classes: tuple[str, ...] = ()
 
 
@@ -56,6 +57,7 @@ def save(net: Dance, path: str | Path, classes: tuple[str, ...] = ()) -> Path:
         axes=net.controller.axes,
         grid=net.grid,
         group_size=net.structure.group_size,
+        reads=net.reads,
         classes=classes,
     )
     tensors = {  # clones: a file can't hold two tensors that share their memory
@@ -96,6 +98,7 @@ def load(path: str | Path, backbone: nn.Module | None = None) -> Dance:
         axes=config.axes,
         grid=config.grid,
         group_size=config.group_size,
+        reads=config.reads,
     )
     own = net.state_dict()
     wrong = [n for n in own if n not in tensors or tensors[n].shape != own[n].shape]

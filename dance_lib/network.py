@@ -1,6 +1,7 @@
 """`Dance`: a backbone that prunes itself, clip by clip."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Self
 
 import torch
@@ -11,9 +12,11 @@ from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import AXES, PruningPlan, as_plan
 from dance_lib.aap.statistics import Statistics, stem_statistics
 from dance_lib.errors import DanceError
-from dance_lib.executors.masked import Dense, Masked, Visitor, split
+from dance_lib.executors.masked import Dense, Masked, Recorded, Visitor, split
 from dance_lib.models.find import find_structure
 from dance_lib.models.structure import Shape, Structure
+
+STEM, PIXELS, NOTHING = "stem", "pixels", "nothing"  # what a controller may read, or a branch
 
 
 class Dance(nn.Module):
@@ -28,9 +31,13 @@ class Dance(nn.Module):
         grid: cells along each side of the tile grid.
         group_size: consecutive channels kept or dropped together.
         mean, std: of the pixels, for normalisation; one value or one a channel.
+        reads: what the controller reads. "stem" is the method; the others are controls: "pixels",
+            "nothing" (the same for every clip, so what it learns is one static plan), or the name
+            of a branch (its last unit's output; no branch up to there is pruned).
 
     Raises:
         StructureError: the backbone can't be understood; the message names the module.
+        DanceError: `reads` is none of these.
     """
 
     def __init__(
@@ -43,12 +50,16 @@ class Dance(nn.Module):
         group_size: int = 8,
         mean: float | Sequence[float] = 0.45,
         std: float | Sequence[float] = 0.225,
+        reads: str = STEM,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.grid = grid
+        self.reads = reads
         self.structure = find_structure(backbone, clip_shape, grid, group_size)
-        self.controller = Controller(self.structure, axes, grid=grid)
+        self.controller = Controller(
+            self.structure, axes, grid, reads=self._shape_read(), opened=self._branches_read()
+        )
         # Not registered: both parts hold the backbone's own modules, which would be saved twice.
         self._parts = split(backbone, self.structure)
         self.mean: Tensor
@@ -70,11 +81,9 @@ class Dance(nn.Module):
         """
         stem_output = self.stem(clip)
         if plan is None:
-            masks: Masks = self.decide(stem_output)
-        else:
-            check_plan(plan, self.structure, len(clip))
-            masks = plan.to(clip.device)
-        return self.body(stem_output, Masked(masks))
+            return self.body(stem_output, Masked(self.decide(stem_output, clip)))
+        check_plan(plan, self.structure, len(clip))
+        return self.body(stem_output, Masked(plan.to(clip.device)))
 
     def dense(self, clip: Tensor) -> Tensor:
         """Logits of the backbone without pruning."""
@@ -86,38 +95,97 @@ class Dance(nn.Module):
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
-            return self.plan_from(self.stem(clip))
+            return self.plan_from(self.stem(clip), clip)
         finally:
             for module, training in modes:  # a frozen part stays frozen
                 module.training = training
 
     @torch.no_grad()
-    def plan_from(self, stem_output: Tensor) -> PruningPlan:
-        """The controller's plan for the stem's output, without gate noise."""
-        return self.controller.plan(self.statistics(stem_output))
+    def plan_from(self, stem_output: Tensor, clip: Tensor | None = None) -> PruningPlan:
+        """The controller's plan for the stem's output, without gate noise; see `statistics`."""
+        return self.controller.plan(self.statistics(stem_output, clip))
 
     def stem(self, clip: Tensor) -> Tensor:
         """Normalise, then run the stem: (N, C, T, H, W) -> (N, C_s, T_s, H_s, W_s)."""
         check_clips(clip, self.clip_shape, values=not self.training)
-        return self._parts[0]((clip - self.mean) / self.std)
+        return self._parts[0](self._normalise(clip))
 
     def body(self, stem_output: Tensor, visitor: Visitor) -> Tensor:
         """Run everything behind the stem; the visitor sees, and may mask, every unit's output."""
         return self._parts[1](stem_output, visitor)
 
-    def statistics(self, stem_output: Tensor) -> Statistics:
-        """All that the controller sees of the clips."""
-        return stem_statistics(stem_output, self.grid)
+    def statistics(self, stem_output: Tensor, clip: Tensor | None = None) -> Statistics:
+        """All that the controller sees of the clips.
 
-    def decide(self, stem_output: Tensor, temperature: float = 1.0, noise: float = 0.0) -> Masks:
-        """The controller's gates, with gradients in training."""
-        return self.controller.decide(self.statistics(stem_output), temperature, noise)
+        Args:
+            clip: (N, C, T, H, W) of the stem's output; needed where the controller reads pixels.
+        """
+        if self.reads == STEM:
+            return stem_statistics(stem_output, self.grid)
+        with torch.no_grad():
+            return stem_statistics(self._maps_read(stem_output, clip), self.grid)
+
+    def decide(
+        self,
+        stem_output: Tensor,
+        clip: Tensor | None = None,
+        *,
+        temperature: float = 1.0,
+        noise: float = 0.0,
+    ) -> Masks:
+        """The controller's gates, with gradients in training; `clip` as for `statistics`."""
+        return self.controller.decide(self.statistics(stem_output, clip), temperature, noise)
+
+    def _maps_read(self, stem_output: Tensor, clip: Tensor | None) -> Tensor:
+        """What a control reads in the place of the stem's output."""
+        if self.reads == NOTHING:
+            return torch.zeros_like(stem_output)
+        if self.reads == PIXELS:
+            if clip is None:
+                raise DanceError("this controller reads pixels: give it the clips as well")
+            return self._normalise(clip)
+        outputs: dict[str, Tensor] = {}
+        with _norms_forget(self.backbone):  # the maps that are pruned come after these
+            self.body(stem_output, Recorded(outputs.__setitem__))
+        return outputs[self.structure.branches[self.reads].units[-1]]
+
+    def _branches_read(self) -> tuple[str, ...]:
+        """The branches that have run in full when the controller reads."""
+        names = list(self.structure.branches)
+        return tuple(names[: names.index(self.reads) + 1]) if self.reads in names else ()
+
+    def _shape_read(self) -> Shape:
+        """(C, T, H, W) of what the controller reads."""
+        if self.reads in self.structure.branches:
+            last = self.structure.branches[self.reads].units[-1]
+            return self.structure.units[last].out_shape
+        if self.reads not in (STEM, PIXELS, NOTHING):
+            known = ", ".join((STEM, PIXELS, NOTHING, *self.structure.branches))
+            raise DanceError(f"a controller reads one of {known}; not {self.reads!r}")
+        return self.clip_shape if self.reads == PIXELS else self.structure.stem_shape
+
+    def _normalise(self, clip: Tensor) -> Tensor:
+        return (clip - self.mean) / self.std
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)
         # A buffer on another device or in another format is another tensor, which they must read.
         self._parts = split(self.backbone, self.structure)
         return self
+
+
+@contextmanager
+def _norms_forget(network: nn.Module) -> Iterator[None]:
+    """While open, norms in training remember nothing of the batches they standardise."""
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    before = [norm.track_running_stats for norm in norms]
+    for norm in norms:
+        norm.track_running_stats = norm.track_running_stats and not norm.training
+    try:
+        yield
+    finally:
+        for norm, tracks in zip(norms, before, strict=True):
+            norm.track_running_stats = tracks
 
 
 def check_clips(clip: Tensor, clip_shape: Shape, values: bool = True) -> None:

@@ -68,6 +68,33 @@ def test_a_network_comes_back_whole(tmp_path):
     assert dance.load(dance.save(back, tmp_path / "again.safetensors")).clip_shape == CLIP
 
 
+@pytest.mark.parametrize("reads", ["stem", "pixels", "nothing", "layer2"])
+def test_what_the_controller_reads_comes_back(tmp_path, reads):
+    net = narrow(reads=reads).eval()
+    path = dance.save(net, tmp_path / "run.safetensors")
+    assert read_config(path).reads == reads
+    back = dance.load(path)
+    assert back.reads == reads
+    assert back.controller.opened == net.controller.opened
+    clip = torch.rand(3, *CLIP)
+    plan, other = net.plan(clip), back.plan(clip)
+    assert all(torch.equal(plan.mask(u), other.mask(u)) for u in plan.units)
+    with torch.no_grad():
+        assert torch.equal(back(clip), net(clip))
+
+
+def test_a_checkpoint_that_does_not_say_reads_the_stem(file):
+    config = json.loads(read_config(file).model_dump_json())
+    assert config.pop("reads") == "stem"
+    assert dance.load(rewritten(file, dance="1", config=json.dumps(config))).reads == "stem"
+
+
+def test_a_checkpoint_that_reads_a_branch_of_another_model(file):
+    config = json.loads(read_config(file).model_dump_json()) | {"reads": "layer9"}
+    with pytest.raises(dance.DanceError, match=r"reads one of stem, .*not 'layer9'"):
+        dance.load(rewritten(file, dance="1", config=json.dumps(config)))
+
+
 def test_the_configuration_alone(file):
     config = read_config(file)
     assert (config.model, config.num_classes, config.clip_shape) == ("r2plus1d_narrow", 4, CLIP)

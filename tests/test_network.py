@@ -8,6 +8,8 @@ from torch import nn
 
 import dance_lib as dance
 from dance_lib import Dance, DanceError
+from dance_lib.aap import AXES, stem_statistics
+from dance_lib.executors.masked import Dense, Recorded
 from tests.networks import CLASSES, CLIP, FAMILIES, TwoBlocks, randomise
 
 
@@ -129,6 +131,153 @@ def test_buffers_follow_the_network():
     with torch.no_grad():
         assert net.dense(clip).dtype == torch.float64
         assert torch.equal(net.dense(clip), backbone(clip))
+
+
+# ------------------------------------------------------------------ what the controller reads
+READS = ("stem", "pixels", "nothing", "layer1.1")
+
+
+def reading(what, family="r2plus1d", **options):
+    """A network whose gates are about half open, different for each clip that it tells apart."""
+    torch.manual_seed(1)
+    net = Dance(randomise(FAMILIES[family]()), CLIP, reads=what, **options).eval()
+    for head in net.controller.logit_heads():
+        nn.init.normal_(head.weight, std=3.0)
+        nn.init.zeros_(head.bias)
+    for name, parameter in net.controller.named_parameters():
+        if name.endswith("prior"):
+            nn.init.zeros_(parameter)
+    with torch.no_grad():
+        statistics = net.statistics(net.stem(some_clips(8)), some_clips(8))
+        for norm in net.controller.standard.values():
+            norm.momentum = 1.0
+        net.controller.train()(statistics)  # logits lie around 0 if it knows how large these are
+    return net.eval()
+
+
+def some_clips(count=4, seed=0):
+    return torch.rand(count, *CLIP, generator=torch.Generator().manual_seed(seed))
+
+
+def distinct(plan):
+    """How many different plans the clips have."""
+    return len({tuple(torch.cat([getattr(plan, axis)[u][n].flatten() for axis in AXES
+                for u in plan.units]).tolist()) for n in range(len(plan))})  # fmt: skip
+
+
+def assert_equal_statistics(one, other):
+    for name in ("channels", "frames", "tiles"):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name))
+
+
+def test_the_stem_is_read_unless_something_else_is_asked_for():
+    net = Dance(TwoBlocks(), TwoBlocks.clip)
+    assert net.reads == "stem"
+    assert net.controller.reads == net.structure.stem_shape
+    assert net.controller.opened == ()
+
+
+@pytest.mark.parametrize("what", READS)
+def test_the_statistics_are_of_what_is_read(what):
+    net, clip = reading(what, mean=0.3, std=0.2, grid=4), some_clips()
+    with torch.no_grad():
+        stem_output = net.stem(clip)
+        outputs = {}
+        net.body(stem_output, Recorded(outputs.__setitem__, Dense()))
+        maps = {
+            "stem": stem_output,
+            "pixels": (clip - 0.3) / 0.2,
+            "nothing": torch.zeros_like(stem_output),
+            "layer1.1": outputs["layer1.1.conv2.0.3"],
+        }[what]
+        assert_equal_statistics(net.statistics(stem_output, clip), stem_statistics(maps, 4))
+    assert net.controller.reads == tuple(maps.shape[1:])
+
+
+@pytest.mark.parametrize("what", READS)
+def test_every_way_to_a_plan_reads_the_same(what):
+    net, clip = reading(what), some_clips()
+    with torch.no_grad():
+        plan = net.plan(clip)
+        stem_output = net.stem(clip)
+        again, masks = net.plan_from(stem_output, clip), net.decide(stem_output, clip)
+        for unit in plan.units:
+            assert torch.equal(plan.mask(unit), again.mask(unit))
+            assert torch.equal(plan.mask(unit).float(), masks.mask(unit))
+        torch.testing.assert_close(net(clip), net(clip, plan=plan))
+    kept = sum(plan.mask(u).float().mean().item() for u in plan.units) / len(plan.units)
+    assert 0.02 < kept < 0.98
+    assert distinct(plan) == (1 if what == "nothing" else 4)
+
+
+def test_a_controller_that_reads_nothing_says_the_same_of_all_clips():
+    """Of other clips too, and after it has seen some in training."""
+    net = reading("nothing")
+    net.train()(some_clips())
+    plans = dance.PruningPlan.cat([net.plan(some_clips(3, seed=seed)) for seed in (1, 2)])
+    assert distinct(plans) == 1
+
+
+def test_a_controller_that_reads_pixels_needs_them():
+    net, clip = reading("pixels"), some_clips()
+    with torch.no_grad():
+        stem_output = net.stem(clip)
+        for call in (net.statistics, net.plan_from, net.decide):
+            with pytest.raises(DanceError, match="reads pixels: give it the clips as well"):
+                call(stem_output)
+
+
+@pytest.mark.parametrize(
+    ("family", "what", "opened"),
+    [
+        ("r2plus1d", "layer1.1", ("layer1.0", "layer1.1")),
+        ("c3d", "features.8", ("features.4", "features.8")),  # plain: convolutions are branches
+    ],
+)
+def test_branches_that_have_run_are_kept_open(family, what, opened):
+    net = reading(what, family, group_size=4)
+    for head in net.controller.logit_heads():
+        nn.init.constant_(head.bias, -1e4)
+    assert net.controller.opened == opened
+    plan = net.plan(some_clips())
+    for unit in net.structure.units.values():
+        for axis in AXES:
+            kept = getattr(plan, axis)[unit.name]
+            assert kept.all() == (unit.branch in opened)
+
+
+def test_what_is_read_does_not_count_twice_in_norm_statistics():
+    """In training the branches that are read run twice; their norms must see each batch once.
+
+    One step with a full plan leaves every norm of the backbone where the dense step does.
+    """
+    clip = some_clips()
+    net, dense = reading("layer2.0"), reading("stem")
+    for head in net.controller.logit_heads():
+        nn.init.constant_(head.bias, 1e4)
+    net.train()(clip)
+    dense.train().dense(clip)
+    expected = dense.backbone.state_dict()
+    for name, value in net.backbone.state_dict().items():
+        torch.testing.assert_close(value, expected[name], msg=name)
+    assert net.backbone.get_buffer("layer1.0.conv1.1.num_batches_tracked") == 1
+    assert all(
+        m.track_running_stats for m in net.modules() if isinstance(m, nn.BatchNorm3d)
+    )  # as before
+
+
+@pytest.mark.parametrize("what", READS)
+def test_gradients_reach_the_controller_whatever_it_reads(what):
+    net = reading(what).train()
+    net(some_clips()).sum().backward()
+    assert all(head.bias.grad.abs().sum() > 0 for head in net.controller.logit_heads())
+
+
+@pytest.mark.parametrize("what", ["", "Stem", "layer9", "layer2.0.conv2.0.3"])
+def test_what_can_not_be_read(what):
+    message = rf"reads one of stem, pixels, nothing, layer1\.0, .*layer4\.0; not '{what}'"
+    with pytest.raises(DanceError, match=message):
+        reading(what)
 
 
 def test_a_copy_is_independent():

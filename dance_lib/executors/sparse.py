@@ -21,7 +21,7 @@ from dance_lib.executors.program import Program
 from dance_lib.executors.rows import Rows, kept
 from dance_lib.executors.steps import Record, Run
 from dance_lib.executors.workspace import Workspace
-from dance_lib.network import Dance, check_clips, check_plan
+from dance_lib.network import STEM, Dance, check_clips, check_plan
 
 Backend = Literal["auto", "cpu", "cuda", "reference"]
 Spent = dict[str, tuple[int, int]]
@@ -41,6 +41,11 @@ class Sparse:
     """
 
     def __init__(self, net: Dance, kernels: Kernels) -> None:
+        if net.reads != STEM:
+            raise DanceError(
+                f"the controller reads {net.reads!r}, a control: the sparse executor decides by "
+                "the stem's output alone; run the network itself, or backend='reference'"
+            )
         self.structure, self.clip_shape, self.grid = net.structure, net.clip_shape, net.grid
         self.controller = copy.deepcopy(net.controller).float().eval()
         self.dtype = kernels.dtype
@@ -170,7 +175,8 @@ def sparse(
         dtype: torch.float32 or torch.bfloat16, of weights and activations.
 
     Raises:
-        DanceError: an unknown backend or number format, or one that this machine can't serve.
+        DanceError: an unknown backend or number format, or one that this machine can't serve; a
+            network whose controller reads something else than the stem's output.
     """
     if backend == "reference":
         return Reference(net)

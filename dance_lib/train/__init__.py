@@ -7,7 +7,9 @@ from dance_lib.train.stages import (
     train_ava,
     train_controller,
     train_dense,
+    train_gates,
     train_joint,
+    train_static,
 )
 
 __all__ = [
@@ -20,5 +22,7 @@ __all__ = [
     "train_ava",
     "train_controller",
     "train_dense",
+    "train_gates",
     "train_joint",
+    "train_static",
 ]

@@ -69,7 +69,7 @@ def predict(
         if plan == "dense":
             logits.append(net.body(stem_output, Dense()))
         else:
-            chosen = net.plan_from(stem_output) if isinstance(plan, str) else plan[rows]
+            chosen = net.plan_from(stem_output, batch) if isinstance(plan, str) else plan[rows]
             plans.append(chosen)
             logits.append(net.body(stem_output, Masked(chosen)))
         targets.append(target)
@@ -83,5 +83,5 @@ def choose_plans(net: Dance, clips: ClipSet, batch_size: int = 64) -> PruningPla
     """The controller's plans for all clips; runs the stem alone."""
     net.eval()
     return PruningPlan.cat(
-        [net.plan_from(net.stem(batch)) for batch, _, _ in batches(clips, batch_size)]
+        [net.plan_from(net.stem(batch), batch) for batch, _, _ in batches(clips, batch_size)]
     )

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
+from dance_lib.aap.plan import PruningPlan
 from dance_lib.ava import MIN_CLIPS, AVALoss, Variant
 from dance_lib.data.clips import ClipSet, batches
 from dance_lib.errors import DanceError
@@ -92,6 +93,33 @@ def train_ava(
     )
 
 
+def train_gates(
+    net: Dance,
+    clips: ClipSet,
+    recipe: Recipe,
+    *,
+    teacher: Tensor,
+    seed: int,
+    frozen: bool = False,
+    resume: Path | None = None,
+) -> History:
+    """All stages that train the controller: alone, then jointly with the backbone.
+
+    Args:
+        frozen: train the controller alone all the time, as many epochs. A backbone that can't
+            learn can't be told anything by a plan.
+    """
+    rest: dict[str, Any] = {"teacher": teacher, "seed": seed, "resume": resume}
+    if not frozen:
+        history = train_controller(net, clips, recipe, **rest)
+        return history + train_joint(net, clips, recipe, **rest)
+    epochs = recipe.controller_epochs + recipe.joint_epochs
+    history = train_controller(net, clips, recipe, epochs=epochs, **rest)
+    if epochs:
+        calibrate(net, clips, recipe)
+    return history
+
+
 def train_controller(
     net: Dance,
     clips: ClipSet,
@@ -99,9 +127,15 @@ def train_controller(
     *,
     teacher: Tensor,
     seed: int,
+    epochs: int | None = None,
     resume: Path | None = None,
 ) -> History:
-    """Train the controller alone under a frozen backbone, while the budget begins to press."""
+    """Train the controller alone under a frozen backbone, while the budget begins to press.
+
+    Args:
+        epochs: `recipe.controller_epochs` if None.
+    """
+    epochs = recipe.controller_epochs if epochs is None else epochs
 
     def prepare() -> None:
         net.eval()
@@ -116,9 +150,9 @@ def train_controller(
             clips,
             recipe,
             teacher,
-            [Rate(list(net.controller.parameters()), recipe.controller_lr, lambda _: 1.0)],
+            _controller_rates(net, recipe, lambda _: 1.0),
             stage="controller",
-            epochs=recipe.controller_epochs,
+            epochs=epochs,
             start=0,
             seed=seed + 2,
             prepare=prepare,
@@ -151,7 +185,7 @@ def train_joint(
         teacher,
         [
             _backbone_rate(net, recipe, start, recipe.joint_epochs),
-            Rate(list(net.controller.parameters()), recipe.controller_lr, cosine),
+            *_controller_rates(net, recipe, cosine),
         ],
         stage="joint",
         epochs=recipe.joint_epochs,
@@ -164,6 +198,40 @@ def train_joint(
         update_bn((batch[0] for batch in batches(clips, recipe.batch_size)), net)
         calibrate(net, clips, recipe)
     return history
+
+
+def train_static(
+    net: Dance,
+    clips: ClipSet,
+    recipe: Recipe,
+    *,
+    plans: Callable[[int], PruningPlan],
+    teacher: Tensor,
+    seed: int,
+    resume: Path | None = None,
+) -> History:
+    """Retrain the backbone under plans that do not look, for as long as every arm is retrained.
+
+    Args:
+        plans: plans for so many clips, or one for all of them.
+    """
+
+    def loss(step: Step) -> Tensor:
+        logits = net.body(net.stem(step.clips), Masked(plans(len(step.clips))))
+        return _task_loss(recipe, logits, teacher, step)
+
+    return _fit(
+        net,
+        clips,
+        recipe,
+        loss,
+        [_backbone_rate(net, recipe, 0, recipe.retrain_epochs)],
+        stage="static",
+        epochs=recipe.retrain_epochs,
+        seed=seed + 1,
+        prepare=net.train,
+        resume=resume,
+    )
 
 
 def _train_gates(
@@ -187,9 +255,11 @@ def _train_gates(
         done = (start + step.progress * epochs) / whole
         stem_output = net.stem(step.clips)
         noise = recipe.gate_noise * (1.0 - done)  # it explores, and is gone at the end
-        masks = net.decide(stem_output, noise=noise)
+        masks = net.decide(stem_output, step.clips, noise=noise)
         logits = net.body(stem_output, Masked(masks))
-        penalty, ratios = budget.loss(net.structure, masks, done, net.controller.macs)
+        penalty, ratios = budget.loss(
+            net.structure, masks, done, net.controller.macs, axes=net.controller.axes
+        )
         step.metrics["R"] = ratios.mean().item()
         step.metrics["budget"] = penalty.item()
         return _task_loss(recipe, logits, teacher, step) + recipe.budget_weight * penalty
@@ -237,6 +307,18 @@ def _backbone_rate(net: Dance, recipe: Recipe, start: int, epochs: int) -> Rate:
     return Rate(list(net.backbone.parameters()), recipe.retrain_lr, shape)
 
 
+def _controller_rates(net: Dance, recipe: Recipe, shape: Callable[[float], float]) -> list[Rate]:
+    """Thresholds follow the budget at once; what the gates look at changes slowly."""
+    biases = {id(head.bias) for head in net.controller.logit_heads()}
+    parameters = list(net.controller.parameters())
+    thresholds = [p for p in parameters if id(p) in biases]
+    rest = [p for p in parameters if id(p) not in biases]
+    return [
+        Rate(rest, recipe.controller_lr, shape),
+        Rate(thresholds, recipe.threshold_lr, shape),
+    ]
+
+
 def _dense_loss(net: Dance, recipe: Recipe, teacher: Tensor | None, step: Step) -> Tensor:
     return _task_loss(recipe, net.dense(step.clips), teacher, step)
 
@@ -263,7 +345,7 @@ def calibrate(net: Dance, clips: ClipSet, recipe: Recipe, tolerance: float = 0.0
     trained controller by the little that noise and annealing left over.
     """
     net.eval()
-    statistics = [net.statistics(net.stem(b[0])) for b in batches(clips, recipe.batch_size)]
+    statistics = [net.statistics(net.stem(c), c) for c, _, _ in batches(clips, recipe.batch_size)]
     biases = [head.bias for head in net.controller.logit_heads() if head.bias is not None]
     trained = [bias.clone() for bias in biases]
 

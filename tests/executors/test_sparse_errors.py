@@ -81,6 +81,18 @@ def test_a_unit_with_a_forward_of_its_own_is_refused():
         dance.sparse(net)
 
 
+@pytest.mark.parametrize("reads", ["pixels", "nothing", "layer2"])
+def test_a_controller_that_reads_something_else_is_refused(reads):
+    """The stem's output is all that the executor has of a clip when it decides."""
+    net = dance.Dance(family("narrow").backbone, CLIP, reads=reads)
+    for call in (dance.sparse, lambda n: dance.sparse(n, backend="cpu")):
+        with pytest.raises(DanceError, match=rf"the controller reads '{reads}'.*'reference'"):
+            call(net)
+    reference, clip = dance.sparse(net, backend="reference"), clips(net, 2)
+    plan, expected = reference.plan(clip), copy.deepcopy(net).double().eval().plan(clip.double())
+    assert all(torch.equal(plan.mask(u), expected.mask(u)) for u in plan.units)
+
+
 def test_auto_is_the_quickest_there_is():
     net = family("narrow")
     clip = clips(net, 1)
