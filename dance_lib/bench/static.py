@@ -7,9 +7,9 @@ from torch import Tensor
 from dance_lib.bench.candidates import Candidate, reason
 from dance_lib.bench.dense import DenseNetwork
 from dance_lib.bench.engines import in_engine
-from dance_lib.bench.rivals import KINDS, Kind, smaller
 from dance_lib.bench.setting import Precision
 from dance_lib.network import Dance
+from dance_lib.rivals.smaller import KINDS, Kind, smaller
 
 SAME = 0.01  # MAC ratios this close share one rival
 

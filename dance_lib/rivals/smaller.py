@@ -1,4 +1,4 @@
-"""Static rivals of a plan: smaller networks with as many MACs, for times alone (not retrained)."""
+"""Smaller networks of as many MACs as a plan, as Torch-Pruning makes them; not retrained here."""
 
 import copy
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from dance_lib.bench.setting import BenchError
+from dance_lib.errors import DanceError
 from dance_lib.models.find import find_structure
 from dance_lib.models.structure import Shape
 
@@ -37,7 +37,7 @@ def smaller(
         ratio: in (0, 1].
 
     Raises:
-        BenchError: no share of channels comes within 0.02 of the ratio.
+        DanceError: no share of channels comes within 0.02 of the ratio.
     """
     if ratio >= 1 - CLOSE:
         return backbone, 1.0
@@ -54,7 +54,7 @@ def smaller(
             return found
         reached.append(found[1])
     nearest = min(reached, key=lambda r: abs(r - ratio))
-    raise BenchError(f"no {kind} network comes near {ratio:.3f} of the MACs: {nearest:.3f} at best")
+    raise DanceError(f"no {kind} network comes near {ratio:.3f} of the MACs: {nearest:.3f} at best")
 
 
 def bisect(without: Callable[[float], tuple[Found, float]], ratio: float) -> tuple[Found, float]:

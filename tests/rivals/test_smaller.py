@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from dance_lib.bench.rivals import bisect, dense_macs, smaller
-from dance_lib.bench.setting import BenchError
+from dance_lib.rivals.smaller import bisect, dense_macs, smaller
+from dance_lib.errors import DanceError
 
 
 def test_bisection_ends_at_the_ratio():
@@ -58,5 +58,5 @@ def test_a_narrower_network_is_narrower_everywhere(net):
 
 @pytest.mark.bench
 def test_a_ratio_out_of_reach_says_how_near_it_came(net):
-    with pytest.raises(BenchError, match=r"no narrower network comes near 0\.000 of the MACs"):
+    with pytest.raises(DanceError, match=r"no narrower network comes near 0\.000 of the MACs"):
         smaller(net.backbone, net.clip_shape, "narrower", 1e-9)
