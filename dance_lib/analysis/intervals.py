@@ -1,23 +1,33 @@
-"""Means with 95 % intervals, by bootstrap over clips or groups of clips that belong together."""
+"""Means with 95 % intervals, by bootstrap over clips crossed with seeds.
+
+Clips (or groups of clips that belong together) and seeds are redrawn independently: every clip is
+tested with every seed, so neither is nested in the other. That is the pigeonhole bootstrap of
+A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 386–411 (2007).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from dance_lib.errors import DanceError
+
 RESAMPLES = 5000
+BATCH = 500  # resamples that are in memory at a time
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % interval; `clips` says over how many clips."""
+    """A mean and its 95 % interval; `clips` and `seeds` say over how many it is."""
 
     mean: float
     low: float
     high: float
     clips: int
+    seeds: int = 1
 
     def percent(self, digits: int = 1) -> str:
         """`93.1 % [91.2, 94.6]`."""
@@ -26,7 +36,7 @@ class Interval:
 
 
 def mean_interval(values: pd.Series, groups: pd.Series | None = None, seed: int = 0) -> Interval:
-    """Mean of a value per clip; seeds of one clip must be averaged before.
+    """Mean of a plain series, a value a clip or unit; `clip_interval` is for clips and seeds.
 
     The percentile bootstrap of `scipy.stats.bootstrap`. With groups (videos of one recording),
     whole groups are drawn: clips of a group are not independent.
@@ -51,7 +61,7 @@ def mean_interval(values: pd.Series, groups: pd.Series | None = None, seed: int 
         paired=len(data) > 1,
         vectorized=True,
         n_resamples=RESAMPLES,
-        batch=500,
+        batch=BATCH,
         method="percentile",
         rng=seed,
     )
@@ -59,30 +69,134 @@ def mean_interval(values: pd.Series, groups: pd.Series | None = None, seed: int 
     return Interval(float(numbers.mean()), float(low), float(high), numbers.size)
 
 
+def clip_interval(rows: pd.DataFrame, value: str = "correct", seed: int = 0) -> Interval:
+    """Mean of a value over clips and seeds, by groups where the table has them.
+
+    Args:
+        rows: a row a clip (`path`) and `seed`, with the value; without `seed` all is one seed.
+            Rows of one clip and seed are averaged first. With `group` where clips belong together.
+
+    Raises:
+        DanceError: a clip lacks the value for a seed that other clips have.
+    """
+    values = seeds_by_clips(rows, value)
+    _check_complete(values, value)
+    return interval_of(values, resample(values, group_of_clips(rows, values.columns), seed))
+
+
 def paired_difference(
     ours: pd.DataFrame, theirs: pd.DataFrame, value: str = "correct", seed: int = 0
 ) -> Interval:
-    """Mean of ours − theirs over the clips both have, each averaged over its seeds first.
+    """Mean of ours − theirs, pair by pair, over the seeds and clips that both have.
 
     Args:
-        ours, theirs: a row a clip and seed, with `path` and the value; with `group` where clips
-            belong together.
+        ours, theirs: as `rows` of `clip_interval`; groups are those of ours.
+
+    Raises:
+        DanceError: no seed in common, or a pair of clip and seed is missing.
     """
-    a, b = (t.groupby("path")[value].mean() for t in (ours, theirs))
-    difference = (a - b).dropna()
-    groups = None
-    if "group" in ours and ours["group"].notna().all():
-        groups = ours.groupby("path")["group"].first().loc[difference.index]
-    return mean_interval(difference, groups, seed)
+    a, b = in_common(seeds_by_clips(ours, value), seeds_by_clips(theirs, value), value)
+    return interval_of(a - b, resample(a - b, group_of_clips(ours, a.columns), seed))
 
 
-def clip_interval(rows: pd.DataFrame, value: str = "correct", seed: int = 0) -> Interval:
-    """Mean of a value over clips (and their seeds), by groups where the table has them."""
-    per_clip = rows.groupby("path")[value].mean()
-    groups = None
-    if "group" in rows and rows["group"].notna().all():
-        groups = rows.groupby("path")["group"].first().loc[per_clip.index]
-    return mean_interval(per_clip, groups, seed)
+# ------------------------------------------------------------------ seeds × clips
+def seeds_by_clips(
+    rows: pd.DataFrame, value: str, take: Literal["mean", "first"] = "mean"
+) -> pd.DataFrame:
+    """The values as a matrix, a row a seed and a column a clip; NaN where a pair has no value.
+
+    Args:
+        rows: as in `clip_interval`. take: what stands for several rows of one pair.
+    """
+    keyed = rows if "seed" in rows else rows.assign(seed=0)
+    pairs = keyed.groupby(["seed", "path"], dropna=False)[value]
+    return pairs.agg(take).unstack("path").astype(float)
+
+
+def group_of_clips(rows: pd.DataFrame, clips: pd.Index) -> pd.Series | None:
+    """The group of each clip; None where clips stand alone."""
+    if "group" not in rows or rows["group"].isna().any():
+        return None
+    return rows.groupby("path")["group"].first().loc[clips]
+
+
+def in_common(
+    ours: pd.DataFrame, theirs: pd.DataFrame, value: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both matrices, cut to the seeds and then to the clips that both have.
+
+    Raises:
+        DanceError: no seed in common, or a pair of clip and seed is missing.
+    """
+    seeds = ours.index.intersection(theirs.index)
+    if seeds.empty and not ours.empty and not theirs.empty:
+        raise DanceError(
+            f"no seed in common to compare {value!r} by: seeds {_listed(ours.index)} against "
+            + _listed(theirs.index)
+        )
+    tables = [t.loc[seeds].dropna(axis="columns", how="all") for t in (ours, theirs)]
+    clips = tables[0].columns.intersection(tables[1].columns)
+    a, b = (t[clips] for t in tables)
+    for table in (a, b):
+        _check_complete(table, value)
+    return a, b
+
+
+def _listed(seeds: pd.Index) -> str:
+    return ", ".join(map(str, seeds))
+
+
+def _check_complete(values: pd.DataFrame, value: str) -> None:
+    missing = np.argwhere(values.isna().to_numpy())
+    if len(missing):
+        row, column = missing[0]
+        raise DanceError(
+            f"no {value!r} of clip {values.columns[column]!r} with seed {values.index[row]}: "
+            "every seed must have tested the same clips"
+        )
+
+
+# ------------------------------------------------------------------ the crossed bootstrap
+def resample(values: pd.DataFrame, groups: pd.Series | None, seed: int = 0) -> np.ndarray:
+    """Means of `RESAMPLES` redrawn matrices; NaN where a single clip or group leaves no choice.
+
+    Args:
+        values: seeds × clips, complete. groups: of its clips, in their order.
+    """
+    clips = values.shape[1]
+    of_clip = np.arange(clips) if groups is None else pd.factorize(groups)[0]
+    sizes = np.bincount(of_clip).astype(float)
+    if len(sizes) < 2:
+        return np.full(RESAMPLES, np.nan)
+    sums = np.stack([np.bincount(of_clip, weights=of_seed) for of_seed in values.to_numpy()])
+    # a stream of its own for each, so that the groups drawn don't depend on the number of seeds
+    draw_groups, draw_seeds = np.random.default_rng(seed).spawn(2)
+    means = []
+    for start in range(0, RESAMPLES, BATCH):
+        size = min(BATCH, RESAMPLES - start)
+        by_group = _counts(draw_groups, size, len(sizes))
+        by_seed = _counts(draw_seeds, size, len(sums))
+        means.append(_ratio((by_seed @ sums) * by_group, len(sums) * sizes * by_group))
+    return np.concatenate(means)
+
+
+def _counts(draw: np.random.Generator, size: int, of: int) -> np.ndarray:
+    """How often each of `of` comes up in as many draws, `size` times: multinomial (size, of)."""
+    drawn = draw.integers(of, size=(size, of)) + of * np.arange(size)[:, None]
+    return np.bincount(drawn.ravel(), minlength=size * of).reshape(size, of).astype(float)
+
+
+def interval_of(values: pd.DataFrame, draws: np.ndarray) -> Interval:
+    """The mean of seeds × clips, with the percentile interval of its resampled means."""
+    numbers = values.to_numpy()
+    if numbers.size == 0:
+        return Interval(float("nan"), float("nan"), float("nan"), 0)
+    seeds, clips = numbers.shape
+    if np.all(numbers == numbers[0, 0]):  # no spread, however few the clips
+        mean = low = high = numbers[0, 0]
+    else:
+        mean, (low, high) = numbers.mean(), np.quantile(draws, [0.025, 0.975])
+    return Interval(float(mean), float(low), float(high), clips, seeds)
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:

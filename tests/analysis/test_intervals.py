@@ -1,5 +1,6 @@
 """Intervals held against distributions that are known exactly."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,7 +9,14 @@ import pytest
 from scipy import stats
 
 from dance_lib.analysis import intervals
-from dance_lib.analysis.intervals import Interval, clip_interval, mean_interval, paired_difference
+from dance_lib.analysis.intervals import (
+    Interval,
+    clip_interval,
+    mean_interval,
+    paired_difference,
+    resample,
+)
+from dance_lib.errors import DanceError
 
 
 def ones(count, of):
@@ -112,19 +120,34 @@ def rows(values, seed=0, **columns):
     )
 
 
-def test_seeds_are_averaged_before_clips_are_drawn():
-    """Two seeds that fail on other clips: each clip is right half of the time, so is the mean."""
-    ours = pd.concat([rows([1, 0, 1, 0], 0), rows([0, 1, 0, 1], 1)])
-    theirs = pd.concat([rows([0, 0, 0, 0], s) for s in (0, 1)])
-    assert clip_interval(ours) == Interval(0.5, 0.5, 0.5, 4)
-    assert paired_difference(ours, theirs) == Interval(0.5, 0.5, 0.5, 4)
+def seeds(*matrix, **columns):
+    """A table of the values of seeds 0, 1, …"""
+    return pd.concat([rows(values, s, **columns) for s, values in enumerate(matrix)])
 
 
 def test_differences_are_paired_by_path():
-    """Each gains as much although clips differ; rows in another order, seeds in other numbers."""
+    """Each gains as much although clips differ; rows in another order, shuffles to average."""
     ours = rows([1, 0, 1, 0, 1]).assign(correct=lambda t: t["correct"] + 0.25)
-    theirs = pd.concat([rows([1, 0, 1, 0, 1], s).iloc[::-1] for s in (3, 4, 5)])
-    assert paired_difference(ours, theirs) == Interval(0.25, 0.25, 0.25, 5)
+    theirs = pd.concat([rows(v).iloc[::-1] for v in ([1, 0, 1, 0, 1], [2, 1, 2, 1, 2])])
+    assert paired_difference(ours, theirs) == Interval(-0.25, -0.25, -0.25, 5)
+
+
+def test_differences_are_paired_by_seed():
+    ours = seeds([1, 0, 1], [0, 1, 1])
+    assert paired_difference(ours, ours.iloc[::-1]) == Interval(0, 0, 0, 3, seeds=2)
+    crossed = paired_difference(ours, ours.assign(seed=1 - ours["seed"]))
+    assert (crossed.mean, crossed.low < 0 < crossed.high) == (0, True)
+
+
+def test_only_seeds_of_both_are_compared():
+    ours = seeds([0, 0, 0], [1, 1, 1], [1, 1, 1])
+    theirs = ours.assign(seed=ours["seed"] + 1, correct=0)
+    assert paired_difference(ours, theirs) == Interval(1, 1, 1, 3, seeds=2)
+
+
+def test_without_a_seed_in_common_there_is_nothing_to_compare():
+    with pytest.raises(DanceError, match=r"'correct' by: seeds 0, 1 against 3$"):
+        paired_difference(seeds([1, 0], [1, 0]), rows([1, 0], 3))
 
 
 def test_only_clips_of_both_are_compared():
@@ -138,6 +161,7 @@ def test_tables_with_groups_draw_groups():
     group = [f"g{i // 10}" for i in range(100)]
     table = rows(ones(50, 100), group=group)
     assert clip_interval(table) == Interval(0.5, 0.2, 0.8, 100)
+    assert clip_interval(table.sample(frac=1, random_state=0)) == clip_interval(table)
     wide = paired_difference(table, rows([0] * 100, group=group))
     assert (wide.low, wide.high) == (0.2, 0.8)
     missing = rows(ones(50, 100), group=[None] * 100)  # a set whose clips stand alone
@@ -153,3 +177,129 @@ def test_groups_are_those_of_the_clips_that_are_compared():
 
 def test_another_value_than_correct():
     assert clip_interval(rows([1, 0], mac_ratio=[0.25, 0.75]), "mac_ratio").mean == 0.5
+
+
+def test_no_clips_in_a_table():
+    assert clip_interval(rows([])).clips == 0
+    assert paired_difference(rows([]), rows([1, 0])).clips == 0
+
+
+def test_a_table_without_seeds_is_one_seed():
+    table = rows(ones(20, 60))
+    assert clip_interval(table.drop(columns="seed")) == clip_interval(table)
+    assert clip_interval(table).seeds == 1
+
+
+@pytest.mark.parametrize("compared", [False, True])
+def test_a_seed_that_tested_other_clips_is_named(compared):
+    """Seed 1 did not test the third clip, or without a result."""
+    whole = seeds([1, 0, 1], [1, 0, 0])
+    measure = (lambda t: paired_difference(whole, t)) if compared else clip_interval
+    for partial in (whole.iloc[:-1], seeds([1, 0, 1], [1, 0, math.nan])):
+        with pytest.raises(DanceError, match=r"no 'correct' of clip '2.mp4' with seed 1:"):
+            measure(partial)
+
+
+def test_folds_test_each_clip_once_with_every_seed():
+    """Two folds of two clips, two seeds: as if one network had tested all four."""
+    table = seeds([1, 0, 1, 1], [1, 0, 0, 1], fold=[0, 0, 1, 1])
+    by_fold = table.sort_values(["fold", "seed"])
+    interval = clip_interval(by_fold)
+    assert interval == clip_interval(table.drop(columns="fold"))
+    assert (interval.mean, interval.clips, interval.seeds) == (5 / 8, 4, 2)
+
+
+# ------------------------------------------------------------------ clips crossed with seeds
+def every_resample(matrix, groups):
+    """All equally likely means: lists of drawn seeds and groups, written out one by one."""
+    names = sorted(set(groups))
+    means = []
+    for drawn_seeds in itertools.product(range(len(matrix)), repeat=len(matrix)):
+        for drawn_groups in itertools.product(names, repeat=len(names)):
+            values = [
+                matrix[s][clip]
+                for s in drawn_seeds
+                for g in drawn_groups
+                for clip in range(len(groups))
+                if groups[clip] == g
+            ]
+            means.append(sum(values) / len(values))
+    return np.array(means)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "groups"),
+    [
+        ([[1, 0, 0], [0, 0, 1]], "abc"),
+        ([[0.3, 1, 0.1, 0.8], [0.2, 0.4, 0, 0.9], [0.9, 0.5, 0.3, 0.7]], "abcd"),
+        ([[0.3, 1, 0.1, 0.8, 0.2], [0.2, 0.4, 0, 0.9, 0.6]], "abacb"),  # sizes 2, 2 and 1
+        ([[1, 1, 1, 0, 0, 0.5]], "aaaabc"),  # one seed; sizes 4, 1 and 1
+    ],
+)
+def test_resamples_have_the_distribution_of_all_there_are(matrix, groups):
+    """Farther than 0.028 from it (Kolmogorov) they would be once in 1,000 times."""
+    alone = len(set(groups)) == len(groups)
+    drawn = resample(pd.DataFrame(matrix), None if alone else pd.Series(list(groups))).round(9)
+    exact = every_resample(matrix, groups).round(9)
+    at = np.unique(exact)
+    assert set(drawn) <= set(at)
+    below = [np.searchsorted(np.sort(means), at, side="right") for means in (drawn, exact)]
+    assert np.abs(below[0] / len(drawn) - below[1] / len(exact)).max() < 0.028
+
+
+def test_resamples_vary_as_the_closed_form_says():
+    """Var = mean(α²)/S + mean(β²)/C + mean(γ²)/(SC) for seeds α, clips β, their interaction γ.
+
+    Effects of equal size, so that each part counts: 1/5 + 1/20 + 1/100 = 0.26. The variance of
+    5,000 draws has a standard error of 2 %.
+    """
+    alpha = np.array([1, 1, 1, 1, -4]) / 2  # mean square 1, as below
+    beta = np.array([1.0, -1.0] * 10)
+    gamma = np.outer(alpha, [1.0] * 10 + [-1.0] * 10)
+    drawn = resample(pd.DataFrame(3 + alpha[:, None] + beta + gamma), None)
+    assert drawn.var() == pytest.approx(0.26, rel=0.08)
+    assert drawn.mean() == pytest.approx(3, abs=4 * math.sqrt(0.26 / 5000))
+
+
+def test_seeds_are_drawn_as_well_as_clips():
+    """All clips alike, so drawing clips alone would show no doubt; a seed in two fails."""
+    assert clip_interval(seeds([1] * 50, [0] * 50)) == Interval(0.5, 0.0, 1.0, 50, 2)
+
+
+def test_seeds_are_not_averaged_before_they_are_drawn():
+    """Each clip is right with one of two seeds: one time in eight all that is drawn is right."""
+    assert clip_interval(seeds([1, 0], [0, 1])) == Interval(0.5, 0.0, 1.0, 2, 2)
+
+
+def test_seeds_that_agree_add_nothing():
+    """Three seeds alike know what one knows: the same clips or groups are drawn."""
+    for columns in ({}, {"group": [f"g{i % 12}" for i in range(60)]}):
+        once = clip_interval(rows(ones(20, 60), **columns))
+        thrice = clip_interval(seeds(*[ones(20, 60)] * 3, **columns))
+        assert thrice == Interval(1 / 3, once.low, once.high, 60, seeds=3)
+        assert once.low < 1 / 3 < once.high
+    values = [[float(v) for v in range(10)]]
+    one, three = (resample(pd.DataFrame(values * count), None) for count in (1, 3))
+    assert three == pytest.approx(one)
+
+
+def test_one_seed_is_the_bootstrap_over_clips():
+    interval = clip_interval(rows(ones(180, 200)))
+    assert (interval.low, interval.high) == pytest.approx(tuple(exact(0.9, 200)), abs=1.5 / 200)
+
+
+def test_one_clip_or_group_of_several_seeds_has_no_interval():
+    for table in (seeds([1], [0]), seeds([1, 1], [0, 1], group="a")):
+        interval = clip_interval(table)
+        assert 0 < interval.mean < 1
+        assert math.isnan(interval.low)
+        assert math.isnan(interval.high)
+
+
+def test_resamples_come_in_batches(monkeypatch):
+    monkeypatch.setattr(intervals, "RESAMPLES", 1201)
+    drawn = resample(pd.DataFrame([np.arange(30.0)]), None, seed=4)
+    assert drawn.shape == (1201,)
+    assert not np.array_equal(drawn[:500], drawn[500:1000])
+    assert np.array_equal(drawn, resample(pd.DataFrame([np.arange(30.0)]), None, seed=4))
+    assert not np.array_equal(drawn, resample(pd.DataFrame([np.arange(30.0)]), None, seed=5))
