@@ -10,7 +10,7 @@ run.finish(data_hash=clips.hash)
 ```
 """
 
-from dance_lib.study.inside import paper_file, parameter, parameters
+from dance_lib.study.inside import paper_file, parameter, parameter_by, parameters, titles
 from dance_lib.study.products import MissingProductError, find, read, runs
 from dance_lib.study.run import KINDS, Run
 
@@ -21,7 +21,9 @@ __all__ = [
     "find",
     "paper_file",
     "parameter",
+    "parameter_by",
     "parameters",
     "read",
     "runs",
+    "titles",
 ]

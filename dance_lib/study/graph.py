@@ -68,16 +68,12 @@ def plan(root: Path, profile: str, overrides: Mapping[str, str]) -> list[Job]:
         DanceError: an unknown profile, notebook or parameter, a value that does not fit, or a
             notebook that wants values which the one it needs does not run with.
     """
+    manifest = load_manifest(root)
+    declared = {
+        name: declared_parameters(paths.notebook_file(root, name)) for name in manifest.notebooks
+    }
     study = Study(
-        root,
-        load_manifest(root),
-        load_matrix(root),
-        load_profile(root, profile),
-        overrides,
-        {
-            n: declared_parameters(paths.notebook_file(root, n))
-            for n in load_manifest(root).notebooks
-        },
+        root, manifest, load_matrix(root), load_profile(root, profile), overrides, declared
     )
     study.check_names()
     jobs: dict[str, list[Job]] = {}
@@ -110,10 +106,18 @@ class Study:
     def settled(self, notebook: str, row: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return a notebook's parameters: literals, profile, arm or rival, command line."""
         declared = self.declared[notebook]
-        shared = {n: value for n, value in self.profile.parameters.items() if n in declared}
-        typed = {n: value for n, value in self.overrides.items() if n in declared}
+        takes = {name for name in declared if self._takes(notebook, name)}
+        shared = {n: value for n, value in self.profile.parameters.items() if n in takes}
+        typed = {n: value for n, value in self.overrides.items() if n in takes}
         chosen = {**shared, **self.profile.notebooks.get(notebook, {}), **(row or {}), **typed}
         return settle(notebook, declared, chosen, self.manifest.entry(notebook).fan_out)
+
+    def _takes(self, notebook: str, name: str) -> bool:
+        """Whether profile and command line set this parameter: what others fan out over and this
+        notebook takes one of (the AVA variant of an arm), the matrix decides."""
+        own = name in self.manifest.entry(notebook).fan_out
+        single = not isinstance(self.declared[notebook][name], list)
+        return own or not (single and name in self.manifest.fan_out_names)
 
     def jobs(self, notebook: str, earlier: Mapping[str, list[Job]]) -> list[Job]:
         """Return the notebook's jobs, one for each combination of the values it fans out over."""

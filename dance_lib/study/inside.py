@@ -7,6 +7,7 @@ from typing import Any
 
 from dance_lib.errors import DanceError
 from dance_lib.study import paths
+from dance_lib.study.matrix import load_matrix
 from dance_lib.study.notebook import declared_parameters
 from dance_lib.study.products import runs
 
@@ -40,6 +41,30 @@ def parameter(results: str | Path, notebook: str, name: str) -> Any:
     if len(values) != 1:
         raise DanceError(f"{notebook} was run with {len(values)} values of {name!r}, not one")
     return json.loads(values.pop())
+
+
+def parameter_by(results: str | Path, notebook: str, name: str, key: str) -> dict[Any, Any]:
+    """Return, by the values of a name that a notebook fans out over, its value of a parameter.
+
+    Nothing where the notebook was not run.
+
+    Raises:
+        DanceError: runs with one value of `key` differ.
+    """
+    made = runs(results)
+    rows = made[made["notebook"] == notebook] if len(made) else made
+    found: dict[Any, Any] = {}
+    for text in rows.get("parameters", []):
+        values = json.loads(text)
+        if found.setdefault(values[key], values[name]) != values[name]:
+            raise DanceError(f"{notebook} with {key}={values[key]!r} was run with two {name!r}")
+    return found
+
+
+def titles(name: str) -> dict[str, str]:
+    """Return the titles of all arms or rivals, in the order of tables; `name` is one of both."""
+    matrix = load_matrix(paths.find_root())
+    return {key: row.title for key, row in matrix.rows(name).items()}
 
 
 def paper_file(name: str) -> Path:

@@ -40,6 +40,10 @@ class Matrix(Strict):
     arms: dict[str, Row] = Field(default_factory=dict)
     rivals: dict[str, Row] = Field(default_factory=dict)
 
+    def rows(self, name: str) -> dict[str, Row]:
+        """Return all arms, or all rivals."""
+        return self.arms if name == "arm" else self.rivals
+
     def row(self, values: Mapping[str, Any]) -> Row | None:
         """Return the arm or rival of a combination of values, None where it has neither.
 
@@ -48,7 +52,7 @@ class Matrix(Strict):
         """
         for name in ROWS:
             if name in values:
-                rows = self.arms if name == "arm" else self.rivals
+                rows = self.rows(name)
                 if values[name] not in rows:
                     raise unknown(name, values[name], rows)
                 return rows[values[name]]

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
@@ -63,7 +64,7 @@ def reproduce(request: Request, say: Say = print) -> bool:
         request.profile,
         overrides,
         request.name,
-        {job.notebook: job.parameters for job in jobs},
+        _shared(jobs),
         manifest.fan_out_names,
     )
     folder = paths.RESULTS / settings.folder
@@ -88,6 +89,17 @@ def reproduce(request: Request, say: Say = print) -> bool:
         _run(request, run_folder, config, targets, progress)
     report = next((job for job in targets if job.notebook == manifest.report), targets[-1])
     return _conclude(request, folder, report, progress, duration(monotonic() - begun), say)
+
+
+def _shared(jobs: list[Job]) -> dict[str, dict[str, Any]]:
+    """Return, by notebook, the parameters that are the same in all its jobs."""
+    shared: dict[str, dict[str, Any]] = {}
+    for job in jobs:
+        before = shared.setdefault(job.notebook, dict(job.parameters))
+        differing = [name for name in before if before[name] != job.parameters[name]]
+        for name in differing:
+            del before[name]
+    return shared
 
 
 def _targets(request: Request, manifest: Manifest, jobs: list[Job]) -> list[Job]:
