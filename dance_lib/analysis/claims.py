@@ -1,45 +1,66 @@
-"""Claims of the paper, the measure that decides each, and the verdict."""
+"""Claims of the paper and targets of ours, the measure that decides each, and the verdict."""
 
-from collections.abc import Callable, Mapping
+from math import isnan
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from pydantic import model_validator
 
-from dance_lib.analysis.intervals import Interval, clip_interval, mean_interval, paired_difference
+from dance_lib.analysis.comparisons import holm
+from dance_lib.analysis.measures import MEASURES, Measured, Question, Tables
 from dance_lib.errors import DanceError
 from dance_lib.study.schema import Strict, read_yaml
 
-Tables = Mapping[str, pd.DataFrame]
 Verdict = Literal["reproduced", "partly", "not reproduced", "not tested"]
+ALPHA = 0.05  # of the family, after Holm
 
 
 class Criterion(Strict):
-    """The figure that decides a claim, and the bound it has to keep with its whole interval."""
+    """The figure that decides a claim, and the bound it has to keep with its whole interval.
+
+    Attributes:
+        arm: the arm it is about. against: another arm, a rival, or a variant of AVA; where it is
+            left out, the dense network.
+        alpha: largest p, after Holm, where the measure compares two networks.
+    """
 
     measure: str
+    arm: str = ""
+    against: str = ""
     at_least: float | None = None
     at_most: float | None = None
+    alpha: float = ALPHA
 
     @model_validator(mode="after")
     def _bounded(self) -> "Criterion":
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("a test needs at_least or at_most: without a bound anything passes")
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("a test needs one of at_least and at_most")
         return self
+
+    @property
+    def bound(self) -> float:
+        """The one bound."""
+        return self.at_least if self.at_least is not None else self.at_most or 0.0
+
+    def keeps(self, value: float) -> bool:
+        """Whether a value keeps the bound."""
+        return value >= self.bound if self.at_least is not None else value <= self.bound
 
 
 class Claim(Strict):
-    """One claim of the abstract, in our words.
+    """One claim, in our words.
 
     Attributes:
         paper: the paper's own figure, where it gives one.
+        ours: whether it is a target of ours and no claim of the abstract.
         test: None where nothing at hand can decide it; `needs` then says what is missing.
     """
 
     id: str
     claim: str
     paper: str = ""
+    ours: bool = False
     test: Criterion | None = None
     unit: Literal["points", "share", "ratio"] = "share"
     needs: str = ""
@@ -74,140 +95,101 @@ def load_claims(path: Path) -> ClaimFile:
 def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
     """A row a claim: the claim, the paper's figure, ours with its interval, and the verdict.
 
+    p-values are adjusted by Holm's method over all claims of the file that compare two networks.
+
     Args:
-        tables: `dense`, `aap` (clips), `variability`, as the notebooks write them.
+        tables: `dense`, `arms`, `rivals` (clips), `branches`, `shares`, `variability`, as the
+            notebooks write them; what is missing is not tested.
         seeds: number of seeds behind them; one seed is an indication only.
     """
+    found = [_measured(claim.test, tables) for claim in claims.claims]
+    p_values = pd.Series([m.p if m else float("nan") for m in found])
+    adjusted = holm(p_values)
     rows = []
-    for claim in claims.claims:
-        interval = MEASURES[claim.test.measure](tables) if claim.test else None
-        decided = verdict(claim.test, interval)
+    for claim, measured, p in zip(claims.claims, found, adjusted, strict=True):
+        decided = verdict(claim.test, measured, p)
+        interval = measured.interval if measured else None
         rows.append(
             {
                 "id": claim.id,
+                "of": "ours" if claim.ours else "abstract",
                 "claim": claim.claim,
                 "paper": claim.paper or "no figure",
-                "ours": _text(interval, claim),
+                "ours": _text(measured, claim),
                 "low": interval.low if interval else float("nan"),
                 "estimate": interval.mean if interval else float("nan"),
                 "high": interval.high if interval else float("nan"),
-                "bound": _bound(claim.test),
+                "bound": _bound(claim),
+                "p_holm": p,
+                "p_mcnemar": measured.p_mcnemar if measured else float("nan"),
+                "effect": measured.effect if measured else float("nan"),
                 "verdict": decided,
-                "note": _note(claim, interval, seeds),
+                "note": _note(claim, measured, seeds),
                 "kind": "not tested" if decided == "not tested" else "measured",
             }
         )
     return pd.DataFrame(rows)
 
 
-def verdict(test: Criterion | None, interval: Interval | None) -> Verdict:
-    """Reproduced if the whole interval keeps the bound, partly if the estimate alone does."""
-    if test is None or interval is None or interval.clips == 0 or interval.mean != interval.mean:
-        return "not tested"
-
-    def keeps(value: float) -> bool:
-        low = test.at_least is None or value >= test.at_least
-        return low and (test.at_most is None or value <= test.at_most)
-
-    if not keeps(interval.mean):
-        return "not reproduced"
-    return "reproduced" if keeps(interval.low) and keeps(interval.high) else "partly"
-
-
-def _text(interval: Interval | None, claim: Claim) -> str:
-    if interval is None or interval.clips == 0:
-        return "none"
-    if claim.unit == "points":
-        values = [100 * v for v in (interval.mean, interval.low, interval.high)]
-        return "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*values)
-    return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-
-
-def _bound(test: Criterion | None) -> str:
+def _measured(test: Criterion | None, tables: Tables) -> Measured | None:
     if test is None:
-        return ""
-    parts = [f"≥ {test.at_least}" if test.at_least is not None else ""]
-    parts.append(f"≤ {test.at_most}" if test.at_most is not None else "")
-    return " and ".join(part for part in parts if part)
+        return None
+    asked = Question(arm=test.arm, against=test.against, bound=test.bound)
+    measured = MEASURES[test.measure](tables, asked)
+    if measured is None or measured.interval.clips == 0 or isnan(measured.interval.mean):
+        return None
+    return measured
 
 
-def _note(claim: Claim, interval: Interval | None, seeds: int) -> str:
-    if interval is None:
-        return claim.needs
-    counted = f"{interval.clips:,} clips" if claim.unit != "ratio" else f"{interval.clips} units"
-    return f"{counted}, {seeds} seeds" if seeds > 1 else f"{counted}, one seed: indication only"
+def verdict(test: Criterion | None, measured: Measured | None, p: float) -> Verdict:
+    """Reproduced if the whole interval keeps the bound (and p is small, where there is one).
 
-
-# ------------------------------------------------------------------ measures
-def _pick(tables: Tables, name: str, **values: Any) -> pd.DataFrame:
-    rows = tables.get(name, pd.DataFrame())
-    for column, value in values.items():
-        if column not in rows:
-            return pd.DataFrame()
-        rows = rows[rows[column] == value]
-    return rows
-
-
-def _amplified(tables: Tables) -> str:
-    """The AVA variant the claims are about: the default reading where it was run."""
-    variants = set(tables["aap"]["ava"]) - {"none"} if "aap" in tables else set()
-    return "cv" if "cv" in variants or not variants else sorted(variants)[0]
-
-
-def _difference(
-    ours: pd.DataFrame, theirs: pd.DataFrame, value: str = "correct"
-) -> Interval | None:
-    return None if ours.empty or theirs.empty else paired_difference(ours, theirs, value)
-
-
-def accuracy_difference(tables: Tables) -> Interval | None:
-    """Pruned (AVA, then AAP, own plans) − dense, in shares of clips."""
-    ours = _pick(tables, "aap", ava=_amplified(tables), plans="controller")
-    return _difference(ours, _pick(tables, "dense", arm="dense", plans="dense"))
-
-
-def shuffled_loss(tables: Tables) -> Interval | None:
-    """Own plans − another clip's plans: what deciding per clip is worth."""
-    aap = {"ava": _amplified(tables)}
-    own = _pick(tables, "aap", plans="controller", **aap)
-    return _difference(own, _pick(tables, "aap", plans="shuffled", **aap))
-
-
-def ava_gain(tables: Tables) -> Interval | None:
-    """Accuracy of AAP after AVA − after equally long retraining without it."""
-    ours = _pick(tables, "aap", ava=_amplified(tables), plans="controller")
-    return _difference(ours, _pick(tables, "aap", ava="none", plans="controller"))
-
-
-def _clip_mean(value: str) -> Callable[[Tables], Interval | None]:
-    def measure(tables: Tables) -> Interval | None:
-        rows = _pick(tables, "aap", ava=_amplified(tables), plans="controller")
-        return None if rows.empty else clip_interval(rows, value)
-
-    measure.__doc__ = f"Mean {value} of the pruned network's clips."
-    return measure
-
-
-def variability_ratio(tables: Tables) -> Interval | None:
-    """Held-out interaction variance after AVA ÷ after as long without it, over units.
-
-    Not the statistic that the default variant optimises: that it rises would prove nothing.
+    Partly if the estimate alone keeps it.
     """
-    rows = tables.get("variability", pd.DataFrame())
-    if rows.empty:
-        return None
-    after = rows[rows["stage"] == "after"].pivot_table("interaction", "unit", "ava")
-    variant = _amplified(tables)
-    if not {"none", variant} <= set(after):
-        return None
-    return mean_interval(after[variant] / after["none"])
+    if test is None or measured is None:
+        return "not tested"
+    interval = measured.interval
+    if not test.keeps(interval.mean):
+        return "not reproduced"
+    whole = test.keeps(interval.low) and test.keeps(interval.high)
+    return "reproduced" if whole and not p > test.alpha else "partly"
 
 
-MEASURES: dict[str, Callable[[Tables], Interval | None]] = {
-    "accuracy_difference": accuracy_difference,
-    "shuffled_loss": shuffled_loss,
-    "ava_gain": ava_gain,
-    "mac_ratio": _clip_mean("mac_ratio"),
-    "byte_ratio": _clip_mean("byte_ratio"),
-    "variability_ratio": variability_ratio,
-}
+def _text(measured: Measured | None, claim: Claim) -> str:
+    if measured is None:
+        return "none"
+    interval = measured.interval
+    values = [interval.mean, interval.low, interval.high]
+    if claim.unit == "points":
+        return "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*(100 * v for v in values))
+    return "{:.3f} [{:.3f}, {:.3f}]".format(*values)
+
+
+def _bound(claim: Claim) -> str:
+    if claim.test is None:
+        return ""
+    sign = "≥" if claim.test.at_least is not None else "≤"
+    if claim.unit == "points":
+        return f"{sign} {100 * claim.test.bound:+g} points"
+    return f"{sign} {claim.test.bound:g}"
+
+
+def _note(claim: Claim, measured: Measured | None, seeds: int) -> str:
+    if measured is None:
+        return claim.needs or "the tables for it are not there"
+    interval = measured.interval
+    behind = max(interval.seeds, seeds) if measured.counted != "seeds" else interval.clips
+    counted = "" if measured.counted == "seeds" else f"{interval.clips:,} {measured.counted}, "
+    return counted + (f"{behind} seeds" if behind > 1 else "one seed: indication only")
+
+
+def claims_answer(verdicts: pd.DataFrame, source: str) -> str:
+    """How many claims came out how."""
+    parts = []
+    for whose, name in (("abstract", "claims of the abstract"), ("ours", "targets of ours")):
+        rows = verdicts[verdicts["of"] == whose]
+        counts = rows["verdict"].value_counts()
+        listed = ", ".join(f"{count} {decided}" for decided, count in counts.items())
+        if len(rows):
+            parts.append(f"Of {len(rows)} {name}: **{listed}**.")
+    return f"{' '.join(parts)} ({source})"

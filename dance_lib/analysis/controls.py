@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from dance_lib.aap.plan import AXES, Axis, PruningPlan
+from dance_lib.aap.plan import PruningPlan
 from dance_lib.models.structure import Structure
+from dance_lib.rivals import plans as static
 
 
 def shuffled(plan: PruningPlan, seed: int = 0) -> PruningPlan:
@@ -24,38 +25,39 @@ def shuffled(plan: PruningPlan, seed: int = 0) -> PruningPlan:
 def majority(plan: PruningPlan, clips: int, structure: Structure) -> PruningPlan:
     """One static plan for all clips: what at least half of the given plans keep.
 
-    Where that leaves a unit no channel group, or a plain network no frame or tile, what is kept
-    most often stays; a residual branch without frames or tiles is dropped.
-
     Args:
         plan: plans of training clips.
         clips: for how many clips it is repeated.
         structure: of the network.
     """
-    rates = {
-        axis: {u: e.double().mean(0, keepdim=True) for u, e in getattr(plan, axis).items()}
-        for axis in AXES
-    }
-    kept = {axis: {u: r >= 0.5 for u, r in rates[axis].items()} for axis in AXES}
+    return static.repeated(static.majority(plan, structure), clips)
 
-    def keep_best(axis: Axis, unit: str) -> None:
-        if not kept[axis][unit].any():
-            kept[axis][unit] = rates[axis][unit] == rates[axis][unit].max()
 
-    for branch in structure.branches.values():
-        last = branch.units[-1]
-        for unit in branch.units:
-            keep_best("channels", unit)
-            if not branch.droppable:
-                keep_best("frames", unit)
-                keep_best("features", unit)
-        if not (kept["frames"][last].any() and kept["features"][last].any()):
-            for axis in AXES:
-                for unit in branch.units:
-                    kept[axis][unit] = torch.zeros_like(kept[axis][unit])
-    return PruningPlan(
-        *({u: e.expand(clips, *e.shape[1:]) for u, e in kept[axis].items()} for axis in AXES)
+def inverted(plan: PruningPlan, structure: Structure) -> PruningPlan:
+    """Keep what was dropped and drop what was kept, of frames, channel groups and tiles.
+
+    If a plan only tells the backbone what the controller saw, its inverse tells as much. Where a
+    clip keeps all frames, tiles or groups of a branch, that says nothing and stays; a branch that
+    is kept whole is dropped, and the other way round. A plain network drops none.
+    """
+    frames, channels, tiles = _decisions(plan, structure)
+    other_frames, other_channels, other_tiles = (
+        {name: ~e | _whole(e).reshape(-1, *[1] * (e.dim() - 1)) for name, e in decisions.items()}
+        for decisions in (frames, channels, tiles)
     )
+    for name, branch in structure.branches.items():
+        if branch.droppable:
+            of_units = [channels[u] for u in branch.units if u in channels]
+            whole = [_whole(e) for e in (frames[name], tiles[name], *of_units)]
+            other_frames[name] &= ~torch.stack(whole).all(0)[:, None]
+    return PruningPlan.from_decisions(
+        structure, frames=other_frames, tiles=other_tiles, channels=other_channels
+    )
+
+
+def _whole(kept: Tensor) -> Tensor:
+    """(N, ...) bool -> (N,): whether a clip keeps all of it."""
+    return kept.flatten(1).all(1)
 
 
 def random_like(plan: PruningPlan, structure: Structure, seed: int = 0) -> PruningPlan:
@@ -65,16 +67,28 @@ def random_like(plan: PruningPlan, structure: Structure, seed: int = 0) -> Pruni
     as the controller decides them.
     """
     generator = torch.Generator().manual_seed(seed)
-    frames, channels, tiles = {}, {}, {}
+    frames, channels, tiles = (
+        {name: _redrawn(kept, generator) for name, kept in decisions.items()}
+        for decisions in _decisions(plan, structure)
+    )
+    return PruningPlan.from_decisions(structure, frames=frames, tiles=tiles, channels=channels)
+
+
+Decided = dict[str, Tensor]
+
+
+def _decisions(plan: PruningPlan, structure: Structure) -> tuple[Decided, Decided, Decided]:
+    """The gates of a plan, bool: frames (N, T_b), channels (N, groups), tiles (N, G_h, G_w)."""
+    frames, tiles = {}, {}
     for branch in structure.branches.values():
         last = branch.units[-1]
         rows, columns = _first_of_cells(branch.size[1:], branch.grid)
-        frames[branch.name] = _redrawn(plan.frames[last], generator)
-        tiles[branch.name] = _redrawn(plan.features[last][:, rows][:, :, columns], generator)
-    for unit in structure.channel_owners:
-        groups = plan.channels[unit][:, :: structure.group_size]
-        channels[unit] = _redrawn(groups, generator)
-    return PruningPlan.from_decisions(structure, frames=frames, tiles=tiles, channels=channels)
+        frames[branch.name] = plan.frames[last]
+        tiles[branch.name] = plan.features[last][:, rows][:, :, columns]
+    channels = {
+        unit: plan.channels[unit][:, :: structure.group_size] for unit in structure.channel_owners
+    }
+    return frames, channels, tiles
 
 
 def _first_of_cells(size: Iterable[int], grid: Iterable[int]) -> list[Tensor]:

@@ -26,33 +26,6 @@ def set_style() -> None:
     )
 
 
-def accuracy_against_macs(summary: pd.DataFrame, clips: int) -> Figure:
-    """Accuracy with its interval against the ideal MAC ratio, one mark a row.
-
-    Args:
-        summary: columns name, mac_ratio, accuracy, low, high (shares).
-        clips: number of test clips.
-    """
-    figure, axes = plt.subplots(figsize=(7.2, 4.2))
-    summary = summary[~summary["name"].str.contains("unfinished")]
-    colours = sns.color_palette("colorblind", len(summary))
-    markers = "osD^vPX*<>"
-    for i, (row, colour) in enumerate(zip(summary.to_dict("records"), colours, strict=True)):
-        accuracy, low, high = (100 * row[name] for name in ("accuracy", "low", "high"))
-        axes.errorbar(
-            row["mac_ratio"], accuracy, yerr=[[accuracy - low], [high - accuracy]], color=colour,
-            fmt=markers[i % len(markers)], capsize=3, markersize=8, label=row["name"],
-        )  # fmt: skip
-    axes.set(
-        xlabel="ideal MACs, share of the dense network",
-        ylabel="accuracy (%), 95 % interval",
-        title=f"{clips:,} test clips",
-        xlim=(0, 1.08),
-    )
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    return figure
-
-
 def variability_by_unit(table: pd.DataFrame, measure: str, label: str, clips: int) -> Figure:
     """One measure of |activation| for each unit, before AVA and after each variant.
 

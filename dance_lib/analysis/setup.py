@@ -1,8 +1,9 @@
 """What every computing notebook starts from: the clips and the network."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import ValidationError
@@ -11,8 +12,9 @@ from dance_lib.checkpoint import load
 from dance_lib.data import ClipSet, DigitsSettings, open_clips
 from dance_lib.errors import DanceError, in_one_line
 from dance_lib.models.zoo import create_model
-from dance_lib.network import Dance
+from dance_lib.network import STEM, Dance
 from dance_lib.study import paths
+from dance_lib.train.layout import laid_out
 
 OWN = "own"  # the set's own division into training and test clips
 
@@ -34,9 +36,14 @@ def open_sets(
     train_clips: int,
     test_clips: int,
     cache: str,
+    tested_on: str = "test",
+    data_seed: int = 0,
     actor: bool = True,
 ) -> Sets:
     """Open training and test clips of `frames` frames of size × size pixels, one clip a video.
+
+    Development is tested on "val": clips held out of the training clips (whole groups, a fifth),
+    in the built-in set drawn like the test clips. Test clips stay unseen until the protocol says.
 
     Args:
         data_root: folder of the videos; None makes the built-in set.
@@ -44,19 +51,26 @@ def open_sets(
         train_clips, test_clips: how many clips the built-in set has; other sets give all.
         cache: folder for decoded clips and the built-in set; relative paths, as that of
             `data_root`, start at the root of the study.
+        tested_on: "test" or "val".
+        data_seed: of the built-in set.
         actor: False leaves the actors out of the built-in set.
 
     Raises:
         DataError: what is wrong with the set, and the remedy.
-        DanceError: sizes the built-in set can't have, or the fold is neither "own" nor a number.
+        DanceError: sizes the built-in set can't have, the fold is neither "own" nor a number, or
+            another word for `tested_on`.
     """
+    if tested_on not in ("test", "val"):
+        raise DanceError(f"tested_on is 'test' or 'val', not {tested_on!r}")
+    developing = tested_on == "val"
     if fold != OWN and not fold.isdigit():
         raise DanceError(f"fold is {OWN!r} or a number, not {fold!r}")
     try:
         digits = DigitsSettings(
             train=train_clips,
-            val=0,
-            test=test_clips,
+            val=test_clips if developing else 0,
+            test=0 if developing else test_clips,
+            seed=data_seed,
             resolution=size,
             frames=frames,
             action_frames=(max(4, frames // 4), max(4, frames * 3 // 4)),
@@ -64,6 +78,8 @@ def open_sets(
         )
     except ValidationError as error:
         raise in_one_line("built-in set", error) from error
+    # A set that has validation clips and no test clips is tested on the former: the built-in one.
+    held_out = "val" if developing and data_root else "test"
     train, test = (
         open_clips(
             dataset,
@@ -72,32 +88,35 @@ def open_sets(
             clip_shape=(frames, size, size),
             fold=None if fold == OWN else int(fold),
             cache_root=paths.resolve(cache),
+            val_fraction=0.2 if developing and data_root else 0.0,
             digits=digits,
         )
-        for split in ("train", "test")
+        for split in ("train", held_out)
     )
     return Sets(train, test)
+
+
+def set_options(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a notebook's parameters that `open_sets` takes by name."""
+    names = set(inspect.signature(open_sets).parameters) - {"dataset", "data_root"}
+    return {name: value for name, value in parameters.items() if name in names}
 
 
 def build_network(model: str, clips: ClipSet, seed: int) -> Dance:
     """A new network for these clips, its weights drawn by the seed."""
     torch.manual_seed(seed)
-    return _fast(Dance(create_model(model, len(clips.classes), clips.clip_shape), clips.clip_shape))
+    return laid_out(
+        Dance(create_model(model, len(clips.classes), clips.clip_shape), clips.clip_shape)
+    )
 
 
 def load_network(checkpoint: Path) -> Dance:
     """A trained network, laid out for training on."""
-    return _fast(load(checkpoint))
+    return laid_out(load(checkpoint))
 
 
-def _fast(net: Dance) -> Dance:
-    # Half the time of a training step. torch's stubs know `memory_format` in its 4-D form only.
-    net.backbone.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    return net
-
-
-def with_axes(net: Dance, axes: Sequence[str], seed: int) -> Dance:
-    """The same backbone under a new controller that prunes these axes."""
+def with_controller(net: Dance, axes: Sequence[str], seed: int, reads: str = STEM) -> Dance:
+    """The same backbone under a new controller that prunes these axes; `reads` as for `Dance`."""
     torch.manual_seed(seed)
     grid, group_size = net.grid, net.structure.group_size
     mean, std = net.mean.flatten().tolist(), net.std.flatten().tolist()
@@ -109,4 +128,5 @@ def with_axes(net: Dance, axes: Sequence[str], seed: int) -> Dance:
         group_size=group_size,
         mean=mean,
         std=std,
+        reads=reads,
     )

@@ -2,44 +2,81 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+import torch
 
 from dance_lib.aap.plan import AXES, PruningPlan
-from dance_lib.data.clips import ClipSet
+from dance_lib.data.clips import ClipSet, batches
 from dance_lib.meter.cost import branch_ratios
 from dance_lib.meter.count import count
 from dance_lib.network import Dance
-from dance_lib.train.evaluate import Prediction
+from dance_lib.rivals import Rival
+from dance_lib.rivals.fatrelu import input_mac_ratios
+from dance_lib.train.evaluate import Prediction, predict
 
 # Columns of a data set that tables keep beside a clip: its stratum, and whose group it is.
 CLIP_COLUMNS = (
     "path", "label", "target", "group", "difficulty", "size", "action_frames", "clutter", "camera",
 )  # fmt: skip
+DIGITS = 5  # of shares in tables: enough for any figure, and they compress
 
 
-def clip_rows(
-    net: Dance, clips: ClipSet, prediction: Prediction, *, arm: str, plans: str
-) -> pd.DataFrame:
+def clip_rows(net: Dance, clips: ClipSet, prediction: Prediction, *, plans: str) -> pd.DataFrame:
     """A row a clip: the prediction, and what its plan costs.
 
     Args:
-        arm: how the network was trained: `dense`, `aap`, ...
-        plans: whose plans were run: `dense`, `controller`, `shuffled`, `majority`, `random`.
+        plans: whose plans were run: `dense`, `controller`, `shuffled`, `majority`, `random`, ...
     """
+    rows = _predicted(clips, prediction, plans)
+    return rows if prediction.plan is None else rows.assign(**_ratios(net, prediction.plan))
+
+
+def rival_rows(dense: Dance, rival: Rival, clips: ClipSet) -> pd.DataFrame:
+    """As `clip_rows`, for a rival; what it costs is a share of what the dense network does.
+
+    Bytes of zeros that are counted alone are not known: empty.
+    """
+    net = rival.net
+    if rival.plans is not None:
+        plan = rival.plans(len(clips))
+        rows = _predicted(clips, predict(net, clips, plan), "static")
+        return rows.assign(**_ratios(net, plan, decided=False))
+    rows = _predicted(clips, predict(net, clips, "dense"), "static")
+    if rival.counts_zeros:
+        ratios = [input_mac_ratios(net, batch) for batch, _, _ in batches(clips, 64)]
+        return rows.assign(
+            mac_ratio=torch.cat(ratios).numpy().round(DIGITS), byte_ratio=float("nan")
+        )
+    full = [
+        count(n, PruningPlan.full(n)).sum(numeric_only=True)[["dense_macs", "dense_bytes"]]
+        for n in (net, dense)
+    ]
+    macs, moved = (full[0] / full[1]).round(DIGITS)
+    return rows.assign(mac_ratio=macs, byte_ratio=moved)
+
+
+def _predicted(clips: ClipSet, prediction: Prediction, plans: str) -> pd.DataFrame:
     known = [name for name in CLIP_COLUMNS if name in clips.table]
     rows = clips.table[known].assign(
-        arm=arm,
         plans=plans,
         predicted=prediction.logits.argmax(1).numpy(),
         correct=prediction.correct.numpy().astype(int),
         mac_ratio=1.0,
         byte_ratio=1.0,
     )
-    if prediction.plan is not None:
-        sums = count(net, prediction.plan).groupby("clip").sum(numeric_only=True)
-        rows["mac_ratio"] = (sums["ideal_macs"] / sums["dense_macs"]).to_numpy()
-        rows["byte_ratio"] = (sums["ideal_bytes"] / sums["dense_bytes"]).to_numpy()
     return rows.assign(kind="measured")
+
+
+def _ratios(net: Dance, plan: PruningPlan, decided: bool = True) -> dict[str, np.ndarray]:
+    """Ideal over dense MACs and bytes of each clip; `decided`: with what the controller costs."""
+    sums = count(net, plan).groupby("clip").sum(numeric_only=True)
+    macs, moved = (0, 0) if decided else (net.controller.macs, 4 * net.controller.values_touched)
+    ratios = {
+        "mac_ratio": (sums["ideal_macs"] - macs) / sums["dense_macs"],
+        "byte_ratio": (sums["ideal_bytes"] - moved) / sums["dense_bytes"],
+    }
+    return {name: ratio.to_numpy().round(DIGITS) for name, ratio in ratios.items()}
 
 
 def unit_rows(net: Dance, plan: PruningPlan) -> pd.DataFrame:
@@ -86,12 +123,31 @@ def branch_rows(net: Dance, clips: ClipSet, plan: PruningPlan) -> pd.DataFrame:
                     structure.units[u].dense_macs for u in structure.branches[name].units
                 )
                 / structure.dense_macs,
-                "mac_ratio": ratio.double().numpy(),
+                "mac_ratio": ratio.double().numpy().round(DIGITS),
             }
         )
         for name, ratio in branch_ratios(structure, plan).items()
     ]
     return pd.concat(tables, ignore_index=True).assign(kind="counted")
+
+
+def controller_rows(net: Dance) -> pd.DataFrame:
+    """One row: parameters, MACs and bytes of the controller, beside those of the dense network."""
+    dense = count(net, PruningPlan.full(net)).sum(numeric_only=True)
+    controller = net.controller
+    return pd.DataFrame(
+        [
+            {
+                "reads": net.reads,
+                "parameters": sum(p.numel() for p in controller.parameters()),
+                "macs": controller.macs,
+                "bytes": 4 * controller.values_touched,
+                "dense_parameters": sum(p.numel() for p in net.backbone.parameters()),
+                "dense_macs": net.structure.dense_macs,
+                "dense_bytes": int(dense["dense_bytes"]),
+            }
+        ]
+    ).assign(kind="counted")
 
 
 def history_rows(history: Sequence[dict[str, object]], arm: str) -> pd.DataFrame:

@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 
 UNITS = ("layer1.conv1", "layer1.conv2", "layer2.conv1", "layer2.conv2")
-RIGHT = {  # of ten clips, by AVA and whose plans were run
-    ("none", "controller"): 8, ("none", "shuffled"): 6, ("none", "majority"): 7,
-    ("none", "random"): 5, ("cv", "controller"): 9, ("cv", "shuffled"): 4,
-    ("cv", "majority"): 6, ("cv", "random"): 3,
+TITLES = {"aap": "AAP", "dance": "AVA cv + AAP", "static": "static"}
+BUDGETS = {"aap": 0.5, "dance": 0.5, "static": 0.5}
+RIGHT = {  # of ten clips, by arm and whose plans were run
+    ("aap", "controller"): 8, ("aap", "shuffled"): 6, ("aap", "inverted"): 1,
+    ("aap", "majority"): 7, ("aap", "random"): 5, ("dance", "controller"): 9,
+    ("dance", "shuffled"): 4, ("dance", "inverted"): 2, ("dance", "majority"): 6,
+    ("dance", "random"): 3,
 }  # fmt: skip
 RATIOS = np.linspace(0.4, 0.6, 10)  # R of the ten clips, 0.5 on average
 
@@ -31,49 +34,65 @@ def clip_rows(right, *, clips=10, seed=0, **columns):
 
 def dense():
     """`clips` of 01_dense: seven clips right at the start, all in the end."""
-    parts = [
-        clip_rows(right, arm=arm, plans="dense") for arm, right in (("start", 7), ("dense", 10))
-    ]
+    parts = [clip_rows(right, plans=plans) for plans, right in (("start", 7), ("dense", 10))]
     return pd.concat(parts, ignore_index=True)
 
 
 def amplified():
     """`clips` of 02_ava."""
-    parts = [clip_rows(r, arm="ava", plans="dense", ava=a) for a, r in (("none", 8), ("cv", 6))]
+    parts = [clip_rows(r, plans="dense", ava=a) for a, r in (("none", 8), ("cv", 6))]
     return pd.concat(parts, ignore_index=True)
 
 
-def aap(shift=0.0):
+def arms(shift=0.0):
     """`clips` of 03_aap; `shift` is added to R."""
     parts = [
-        clip_rows(right, arm="aap", plans=plans, ava=ava,
+        clip_rows(right, arm=arm, plans=plans,
                   mac_ratio=RATIOS + shift, byte_ratio=RATIOS + 0.1)
-        for (ava, plans), right in RIGHT.items()
+        for (arm, plans), right in RIGHT.items()
     ]  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 
 
+def rivals():
+    """`clips` of 04_rivals: five of ten right at half the MACs."""
+    return clip_rows(5, rival="static", plans="static", mac_ratio=0.5, byte_ratio=0.7)
+
+
+def shares():
+    """`shares` of 03_aap: frames save 0.1, channels 0.1, features 0.3 of each clip's MACs."""
+    return pd.DataFrame(
+        [
+            {"path": f"{i:02}.mp4", "axis": axis, "saved": saved, "arm": arm, "seed": 0}
+            for arm, i, (axis, saved) in itertools.product(
+                ("aap", "dance"), range(10),
+                (("frames", 0.1), ("channels", 0.1), ("features", 0.3)))
+        ]
+    )  # fmt: skip
+
+
 def units():
-    """`units` of 03_aap: frames kept 0.5, channels 0.75, features 1; `cv` keeps 0.1 less."""
+    """`units` of 03_aap: frames kept 0.5, channels 0.75, features 1; `dance` keeps 0.1 less."""
     kept = {"frames": 0.5, "channels": 0.75, "features": 1.0}
     return pd.DataFrame(
         [
             {"unit": unit, "branch": unit.split(".")[0], "axis": axis, "dense_share": 0.2,
-             "mac_ratio": 0.5, "byte_ratio": 0.6, "keep_rate": rate - 0.1 * (ava == "cv"),
-             "keep_sd": 0.1, "decision": 0.4, "ava": ava, "seed": 0}
-            for ava, unit, (axis, rate) in itertools.product(("none", "cv"), UNITS, kept.items())
+             "mac_ratio": 0.5, "byte_ratio": 0.6, "keep_rate": rate - 0.1 * (arm == "dance"),
+             "keep_sd": 0.1, "decision": 0.4, "arm": arm, "seed": 0}
+            for arm, unit, (axis, rate) in itertools.product(
+                ("aap", "dance"), UNITS, kept.items())
         ]
     )  # fmt: skip
 
 
 def branches():
-    """`branches` of 03_aap: without AVA one branch carries all, with it both carry the same."""
+    """`branches` of 03_aap: in `aap` one branch carries all, in `dance` both carry the same."""
     rows = []
-    for ava, (i, ratio) in itertools.product(("none", "cv"), enumerate(RATIOS)):
+    for arm, (i, ratio) in itertools.product(("aap", "dance"), enumerate(RATIOS)):
         for branch in ("layer1", "layer2"):
-            constant = ava == "none" and branch == "layer2"
+            constant = arm == "aap" and branch == "layer2"
             rows.append(
-                {"path": f"{i:02}.mp4", "branch": branch, "dense_share": 0.4, "ava": ava,
+                {"path": f"{i:02}.mp4", "branch": branch, "dense_share": 0.4, "arm": arm,
                  "mac_ratio": 0.3 if constant else ratio, "seed": 0}
             )  # fmt: skip
     return pd.DataFrame(rows)
@@ -85,9 +104,9 @@ def places():
         [
             {"path": f"{i:02}.mp4", "branch": branch, "axis": axis, "precision": 0.5, "share": 0.3,
              "recall": (0.5 + 0.5 * (i % 2)) if axis == "frames" else 1.0, "kept": 0.5,
-             "ava": ava, "seed": 0}
-            for ava, i, branch, axis in itertools.product(
-                ("none", "cv"), range(10), ("layer1", "layer2"), ("frames", "features"))
+             "arm": arm, "seed": 0}
+            for arm, i, branch, axis in itertools.product(
+                ("aap", "dance"), range(10), ("layer1", "layer2"), ("frames", "features"))
         ]
     )  # fmt: skip
 
@@ -104,6 +123,14 @@ def variability():
                 ("none", "cv"), ("before", "after"), enumerate(UNITS))
         ]
     )  # fmt: skip
+
+
+def every_table():
+    """What claims are decided by."""
+    return {
+        "dense": dense(), "arms": arms(), "rivals": rivals(), "branches": branches(),
+        "shares": shares(), "variability": variability(),
+    }  # fmt: skip
 
 
 def magnitudes():

@@ -5,7 +5,7 @@ import io
 import matplotlib.pyplot as plt
 import pytest
 
-from dance_lib.analysis import figures, summaries
+from dance_lib.analysis import adaptivity, amplified, figures
 from tests.analysis import made
 
 
@@ -35,21 +35,9 @@ def labels(figure):
     return [text.get_text() for legend in legends for text in legend.get_texts()]
 
 
-def test_accuracy_against_macs():
-    table = summaries.accuracy_table(made.dense(), made.amplified(), made.aap(), made.units(), 0.5)
-    figure = drawn(figures.accuracy_against_macs(table, clips=10))
-    finished = [name for name in table["name"] if "unfinished" not in name]
-    assert labels(figure) == finished
-    (axes,) = figure.axes
-    marks = {c.get_label(): c.lines[0].get_xydata().tolist()[0] for c in axes.containers}
-    assert marks["dense"] == [1.0, 100.0]
-    assert marks["AVA cv + AAP"] == pytest.approx([0.5, 90.0])
-    assert axes.get_title() == "10 test clips"
-
-
 @pytest.mark.parametrize("measure", ["cv", "interaction"])
 def test_variability_by_unit(measure):
-    named = summaries.name_stages(made.variability())
+    named = amplified.name_stages(made.variability())
     figure = drawn(figures.variability_by_unit(named, measure, "how much", 270))
     (axes,) = figure.axes
     assert set(labels(figure)) == set(named["arm"])
@@ -60,7 +48,7 @@ def test_variability_by_unit(measure):
 
 
 def test_magnitude_distributions():
-    named = summaries.name_stages(made.magnitudes())
+    named = amplified.name_stages(made.magnitudes())
     shown = [made.UNITS[0], made.UNITS[2]]
     figure = drawn(figures.magnitude_distributions(named, shown))
     assert [axes.get_title() for axes in figure.axes] == shown
@@ -73,7 +61,7 @@ def test_magnitude_distributions():
 
 def test_keep_rates():
     units = made.units()
-    figure = drawn(figures.keep_rates(units[units["ava"] == "none"], 10))
+    figure = drawn(figures.keep_rates(units[units["arm"] == "aap"], 10))
     top, bottom = figure.axes
     assert heights(top) == [[50.0] * 4, [75.0] * 4, [100.0] * 4]
     assert heights(bottom) == [[20.0] * 4, [10.0] * 4]  # dense share, and its ideal half
@@ -81,8 +69,9 @@ def test_keep_rates():
 
 
 def test_ratio_distribution():
-    clips = made.aap()
-    own = summaries.name_arms(clips[clips["plans"] == "controller"])
+    clips = made.arms()
+    own = clips[clips["plans"] == "controller"]
+    own = own.assign(arm=own["arm"].map(made.TITLES))
     figure = drawn(figures.ratio_distribution(own, 0.5))
     (axes,) = figure.axes
     assert labels(figure) == ["AAP", "AVA cv + AAP"]
@@ -91,20 +80,20 @@ def test_ratio_distribution():
 
 
 def test_plans_compared():
-    figure = drawn(figures.plans_compared(summaries.plans_table(made.aap())))
-    assert heights(figure.axes[0]) == [[80, 90], [60, 40], [70, 60], [50, 30]]
-    assert labels(figure) == ["controller", "shuffled", "majority", "random"]
+    figure = drawn(figures.plans_compared(adaptivity.plans_table(made.arms(), made.TITLES)))
+    assert heights(figure.axes[0]) == [[80, 90], [60, 40], [10, 20], [70, 60], [50, 30]]
+    assert labels(figure) == ["controller", "shuffled", "inverted", "majority", "random"]
 
 
 def test_plans_compared_where_a_group_leaves_no_interval():
-    table = summaries.plans_table(made.aap().assign(group="one"))
+    table = adaptivity.plans_table(made.arms().assign(group="one"), made.TITLES)
     assert table["low"].isna().any()
     drawn(figures.plans_compared(table))
 
 
 def test_localisation_bars():
     places = made.places()
-    figure = drawn(figures.localisation_bars(places[places["ava"] == "cv"]))
+    figure = drawn(figures.localisation_bars(places[places["arm"] == "dance"]))
     assert [axes.get_title() for axes in figure.axes] == ["frames", "features"]
     assert heights(figure.axes[0])[:2] == [[0.75, 0.75], [0.5, 0.5]]
     assert heights(figure.axes[1])[:2] == [[1.0, 1.0], [0.5, 0.5]]
@@ -113,10 +102,6 @@ def test_localisation_bars():
 
 def test_one_arm_of_one_clip_can_be_drawn():
     """The smallest study: no spread, no second arm."""
-    aap = made.aap().query("ava == 'none' and path == '00.mp4'")
-    units = made.units().query("ava == 'none'")
-    dense = made.dense().query("path == '00.mp4'")
-    table = summaries.accuracy_table(dense, made.amplified(), aap, units, 0.5)
-    drawn(figures.accuracy_against_macs(table, clips=1))
-    drawn(figures.ratio_distribution(summaries.name_arms(aap), 0.5))
-    drawn(figures.plans_compared(summaries.plans_table(aap)))
+    clips = made.arms().query("arm == 'aap' and path == '00.mp4'")
+    drawn(figures.ratio_distribution(clips, 0.5))
+    drawn(figures.plans_compared(adaptivity.plans_table(clips, made.TITLES)))

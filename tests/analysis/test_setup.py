@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import dance_lib as dance
-from dance_lib.analysis.setup import build_network, load_network, open_sets, with_axes
+from dance_lib.analysis.setup import build_network, load_network, open_sets, with_controller
 from dance_lib.errors import DanceError
 from tests.train.small import make_clips, make_net, same, state
 
@@ -34,15 +34,15 @@ def test_a_checkpoint_comes_back_laid_out_for_training(tmp_path):
 def test_another_controller_under_the_same_backbone():
     net = make_net(group_size=4, mean=[0.1, 0.2, 0.3], std=0.5)
     before = state(net.backbone)
-    other = with_axes(net, ["frames"], seed=3)
+    other = with_controller(net, ["frames"], seed=3)
     assert other.backbone is net.backbone
     assert same(state(other.backbone), before)
     assert other.controller.axes == ("frames",)
     assert (other.grid, other.structure.group_size) == (4, 4)
     assert torch.equal(other.mean, net.mean)  # pixels are normalised as before
     assert torch.equal(other.std, net.std)
-    assert same(state(with_axes(net, ["frames"], 3).controller), state(other.controller))
-    assert not same(state(with_axes(net, ["frames"], 4).controller), state(other.controller))
+    assert same(state(with_controller(net, ["frames"], 3).controller), state(other.controller))
+    assert not same(state(with_controller(net, ["frames"], 4).controller), state(other.controller))
 
 
 @pytest.mark.parametrize("fold", ["first", "-1", ""])

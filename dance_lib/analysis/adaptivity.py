@@ -1,0 +1,149 @@
+"""Are plans worth more to their own clip, and do they follow it? Tables and their answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+from dance_lib.analysis.comparisons import compare
+from dance_lib.analysis.intervals import clip_interval
+
+CONTROLS = ("shuffled", "inverted", "majority", "random")
+RANKS = {"easy": 0, "medium": 1, "hard": 2}
+
+
+def plans_table(clips: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """A row an arm and kind of plan: accuracy with its interval, mean R."""
+    rows = []
+    for (arm, plans), of_plan in clips.groupby(["arm", "plans"], sort=False):
+        accuracy = clip_interval(of_plan)
+        rows.append(
+            {
+                "arm": titles[str(arm)],
+                "plans": plans,
+                "clips": accuracy.clips,
+                "accuracy": accuracy.mean,
+                "low": accuracy.low,
+                "high": accuracy.high,
+                "mac_ratio": of_plan["mac_ratio"].mean(),
+            }
+        )
+    return pd.DataFrame(rows).assign(kind="measured")
+
+
+def adaptivity_table(
+    clips: pd.DataFrame,
+    branches: pd.DataFrame,
+    units: pd.DataFrame,
+    shares: pd.DataFrame,
+    places: pd.DataFrame,
+    titles: Mapping[str, str],
+) -> pd.DataFrame:
+    """A row an arm: spread of R, what foreign plans lose, and whether plans find the action.
+
+    `largest_branch` is the largest share of R's variance that one branch carries (covariance of
+    its part of R with R, over the variance of R: 1 is one block switched on and off); `difficulty`
+    is Spearman's correlation of R with the stratum (easy, medium, hard), where the set has one;
+    `decision` the mean of 4p(1 − p) over gates; `saved_*` an axis's share of the savings.
+    """
+    rows = []
+    for arm, of_arm in clips.groupby("arm", sort=False):
+        own = of_arm[of_arm["plans"] == "controller"]
+        row: dict[str, Any] = {
+            "key": arm,
+            "arm": titles[str(arm)],
+            "clips": own["path"].nunique(),
+            "R": own["mac_ratio"].mean(),
+            "R_5": own["mac_ratio"].quantile(0.05),
+            "R_95": own["mac_ratio"].quantile(0.95),
+            "largest_branch": largest_branch(branches[branches["arm"] == arm]),
+            "difficulty": difficulty(own),
+            "decision": units[units["arm"] == arm]["decision"].mean(),
+        }
+        for plans in CONTROLS:
+            lost = compare(own, of_arm[of_arm["plans"] == plans])
+            row |= {
+                f"{plans}_loss": lost.difference.mean,
+                f"{plans}_low": lost.difference.low,
+                f"{plans}_high": lost.difference.high,
+                f"{plans}_p": lost.p_bootstrap,
+            }
+        row |= {
+            f"saved_{axis}": share
+            for axis, share in axis_parts(shares[shares["arm"] == arm]).items()
+        }
+        if len(places):
+            found = places[places["arm"] == arm]
+            means = found.groupby("axis")[["recall", "kept", "precision", "share"]].mean()
+            row |= {f"{axis}_{c}": v for c in means for axis, v in means[c].items()}
+        rows.append(row)
+    return pd.DataFrame(rows).assign(kind="measured")
+
+
+def axis_parts(shares: pd.DataFrame) -> pd.Series:
+    """Each axis's part of all that an arm saves, by the Shapley values of its clips."""
+    saved = shares.groupby("axis", sort=False)["saved"].sum()
+    return saved / saved.sum()
+
+
+def largest_branch(branches: pd.DataFrame) -> float:
+    """Largest share of R's variance over clips that one branch carries; mean over seeds."""
+    parts = branches.assign(part=branches["mac_ratio"] * branches["dense_share"])
+    found = []
+    for _, of_seed in parts.groupby("seed") if "seed" in parts else [(0, parts)]:
+        wide = of_seed.pivot_table("part", "path", "branch")
+        if wide.sum(axis=1).nunique() > 1:  # else R is the same for every clip
+            covariance = wide.cov().sum()
+            found.append(float((covariance / covariance.sum()).max()))
+    return sum(found) / len(found) if found else float("nan")
+
+
+def difficulty(own: pd.DataFrame) -> float:
+    """Spearman's correlation of a clip's R, averaged over seeds, with its stratum; or NaN."""
+    if "difficulty" not in own or own["difficulty"].nunique() < 2 or own["mac_ratio"].nunique() < 2:
+        return float("nan")
+    by_clip = own.groupby("path").agg({"mac_ratio": "mean", "difficulty": "first"})
+    rank = by_clip["difficulty"].map(RANKS)
+    return float(stats.spearmanr(rank, by_clip["mac_ratio"]).statistic)
+
+
+def strata_table(clips: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """A row an arm, stratum and its value: mean R and accuracy of the controller's own plans."""
+    own = clips[clips["plans"] == "controller"]
+    known = [name for name in ("difficulty", "camera", "clutter") if name in own]
+    rows = [
+        of_value.groupby("arm", sort=False)[["mac_ratio", "correct"]]
+        .mean()
+        .reset_index()
+        .assign(stratum=name, value=value, clips=of_value["path"].nunique())
+        for name in known
+        for value, of_value in own.groupby(name)
+    ]
+    if not rows:
+        return pd.DataFrame(columns=["arm", "mac_ratio", "correct", "stratum", "value", "clips"])
+    table = pd.concat(rows, ignore_index=True).rename(columns={"correct": "accuracy"})
+    return table.assign(arm=table["arm"].map(dict(titles)), kind="measured")
+
+
+def adaptivity_answer(table: pd.DataFrame) -> str:
+    """Whether plans are worth more to their own clip than to another, arm by arm."""
+    parts = []
+    for row in table.to_dict("records"):
+        worth = "are" if row["shuffled_low"] > 0 else "are not shown to be"
+        text = (
+            f"{row['arm']}: plans **{worth}** worth more to their own clip. Another clip's plan "
+            f"costs {100 * row['shuffled_loss']:.1f} points [{100 * row['shuffled_low']:.1f}, "
+            f"{100 * row['shuffled_high']:.1f}], the inverted plan "
+            f"{100 * row['inverted_loss']:.1f}, one plan for all "
+            f"{100 * row['majority_loss']:.1f}, a random one "
+            f"{100 * row['random_loss']:.1f}; R runs from "
+            f"{row['R_5']:.2f} to {row['R_95']:.2f} (5th to 95th percentile)"
+        )
+        if "features_recall" in row and row["features_recall"] == row["features_recall"]:
+            text += (
+                f"; {100 * row['features_recall']:.0f} % of the action's tiles are kept where "
+                f"{100 * row['features_kept']:.0f} % of all are"
+            )
+        parts.append(text + ".")
+    return " ".join(parts)

@@ -1,0 +1,121 @@
+"""Figures of the evidence: arms against rivals, axes, strata. Tidy table in, figure out."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from dance_lib.aap.plan import AXES
+from dance_lib.analysis.figures import AXIS_COLOURS
+
+MARKERS = "osD^vPX*<>hd"
+
+
+def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
+    """Accuracy with its interval against the ideal MAC ratio, a line a family.
+
+    Args:
+        table: as `accuracy_table`. families: by name, the keys of arms or rivals on one line;
+            what is in none is left out.
+    """
+    figure, axes = plt.subplots(figsize=(8.6, 4.8), layout="constrained")
+    dense = table.iloc[0]
+    axes.axhspan(100 * dense["low"], 100 * dense["high"], color="0.9", zorder=0)
+    axes.axhline(100 * dense["accuracy"], color="0.45", linestyle="--", linewidth=1, zorder=1)
+    axes.annotate(
+        "dense", (0.02, 100 * dense["accuracy"]), xytext=(0, 3), textcoords="offset points",
+        color="0.3",
+    )  # fmt: skip
+    compared = table[table["group"].isin(["arm", "rival"])]
+    colours = sns.color_palette("colorblind", 10)
+    for i, (name, keys) in enumerate(families.items()):
+        rows = compared[compared["key"].isin(keys)].sort_values("mac_ratio")
+        if rows.empty:
+            continue
+        values = 100 * rows[["accuracy", "low", "high"]].to_numpy(float)
+        axes.errorbar(
+            rows["mac_ratio"], values[:, 0],
+            [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]],
+            marker=MARKERS[i % len(MARKERS)], color=colours[i % 10], capsize=2.5, markersize=7,
+            linewidth=2.2 if i == 0 else 1, label=name, zorder=10 - i,
+        )  # fmt: skip
+    axes.set(
+        xlabel="ideal MACs, share of the dense network",
+        ylabel="accuracy (%), 95 % interval",
+        title=f"{dense['clips']:,} test clips, {dense['seeds']} seeds",
+        xlim=(0, 1),
+    )
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def axis_savings(table: pd.DataFrame) -> Figure:
+    """What each arm saves, stacked by the axis that saves it; accuracy beside its name.
+
+    Args:
+        table: as `axes_table`.
+    """
+    figure, axes = plt.subplots(figsize=(8, 0.5 * len(table) + 1.4), layout="constrained")
+    left = np.zeros(len(table))
+    for axis in AXES:
+        part = 100 * table[f"saved_{axis}"].to_numpy(float) * (1 - table["mac_ratio"].to_numpy())
+        axes.barh(range(len(table)), part, 0.65, left=left, color=AXIS_COLOURS[axis], label=axis)
+        left += part
+    names = [f"{row['arm']}: {100 * row['accuracy']:.1f} %" for row in table.to_dict("records")]
+    axes.set_yticks(range(len(table)), names)
+    axes.invert_yaxis()
+    axes.set(xlabel="MACs saved (% of the dense network)", title="accuracy, and what saves")
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def ratios_by_stratum(strata: pd.DataFrame) -> Figure:
+    """Mean R by stratum, a line an arm.
+
+    Args:
+        strata: as `strata_table`.
+    """
+    order = ["easy", "medium", "hard", "low", "high", "none", "pan", "shake"]
+    names = list(dict.fromkeys(strata["stratum"]))
+    figure, panels = plt.subplots(
+        1, len(names), figsize=(3.1 * len(names), 3.4), sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axes, name in zip(panels[0], names, strict=True):
+        rows = strata[strata["stratum"] == name].copy()
+        known = ["low", "medium", "high"] if name == "clutter" else order
+        values = [v for v in known if v in set(rows["value"])]
+        rows["value"] = pd.Categorical(rows["value"], values, ordered=True)
+        sns.lineplot(
+            rows, x="value", y="mac_ratio", hue="arm", style="arm", markers=True, dashes=False,
+            ax=axes, legend=axes is panels[0][-1],
+        )  # fmt: skip
+        axes.set(xlabel=name, ylabel="mean R")
+    if panels[0][-1].get_legend() is not None:
+        sns.move_legend(
+            panels[0][-1], "center left", bbox_to_anchor=(1.02, 0.5), title=None, frameon=False
+        )
+    return figure
+
+
+def accuracy_by_source(table: pd.DataFrame) -> Figure:
+    """Accuracy with its interval, a row an arm that differs in what its controller reads.
+
+    Args:
+        table: as `sources_table`.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 0.5 * len(table) + 1.2), layout="constrained")
+    values = 100 * table[["accuracy", "low", "high"]].to_numpy(float)
+    axes.errorbar(
+        values[:, 0], range(len(table)),
+        xerr=[values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]],
+        fmt="o", capsize=3, markersize=7,
+    )  # fmt: skip
+    axes.set_yticks(
+        range(len(table)),
+        [f"{row['arm']} (R {row['mac_ratio']:.2f})" for row in table.to_dict("records")],
+    )
+    axes.invert_yaxis()
+    axes.set(xlabel="accuracy (%), 95 % interval", title=f"{table['seeds'].max()} seeds at most")
+    return figure

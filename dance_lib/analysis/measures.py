@@ -1,0 +1,151 @@
+"""The figures that decide claims, each from the tables of the study."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from dance_lib.analysis.adaptivity import axis_parts, difficulty, largest_branch
+from dance_lib.analysis.comparisons import compare
+from dance_lib.analysis.intervals import Interval, clip_interval, mean_interval
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure with its interval, and where it compares two networks, how sure the difference is.
+
+    Attributes:
+        p: two-sided, against the bound; NaN where nothing is compared.
+        p_mcnemar, effect: of the difference itself (against 0), as in `Comparison`.
+        counted: what the interval is over: `clips`, `units` or `seeds`.
+    """
+
+    interval: Interval
+    counted: str = "clips"
+    p: float = float("nan")
+    p_mcnemar: float = float("nan")
+    effect: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a criterion asks of the tables.
+
+    Attributes:
+        arm: the arm it is about. against: an arm or rival, where not the dense network.
+        bound: that the figure has to keep.
+    """
+
+    arm: str
+    against: str
+    bound: float
+
+
+Measure = Callable[[Tables, Question], Measured | None]
+
+
+def gather(tables: Tables, name: str, **values: str) -> pd.DataFrame:
+    """Rows of a table with these values; empty where the table or a column is missing."""
+    rows = tables.get(name, pd.DataFrame())
+    for column, value in values.items():
+        if column not in rows:
+            return pd.DataFrame()
+        rows = rows[rows[column] == value]
+    return rows
+
+
+def _own(tables: Tables, arm: str) -> pd.DataFrame:
+    return gather(tables, "arms", arm=arm, plans="controller")
+
+
+def _difference(ours: pd.DataFrame, theirs: pd.DataFrame, bound: float) -> Measured | None:
+    if ours.empty or theirs.empty:
+        return None
+    found = compare(ours, theirs)
+    beyond = compare(ours.assign(correct=ours["correct"] - bound), theirs)
+    return Measured(
+        found.difference,
+        p=beyond.p_bootstrap,
+        p_mcnemar=found.p_mcnemar,
+        effect=found.effect,
+    )
+
+
+def accuracy_difference(tables: Tables, asked: Question) -> Measured | None:
+    """Accuracy of an arm by its own plans − that of the dense network, an arm or a rival."""
+    if not asked.against:
+        theirs = gather(tables, "dense", plans="dense")
+    else:
+        theirs = _own(tables, asked.against)
+        if theirs.empty:
+            theirs = gather(tables, "rivals", rival=asked.against)
+    return _difference(_own(tables, asked.arm), theirs, asked.bound)
+
+
+def control_loss(plans: str) -> Measure:
+    """Accuracy by own plans − by others': what deciding for each clip is worth."""
+
+    def measure(tables: Tables, asked: Question) -> Measured | None:
+        others = gather(tables, "arms", arm=asked.arm, plans=plans)
+        return _difference(_own(tables, asked.arm), others, asked.bound)
+
+    return measure
+
+
+def clip_mean(value: str) -> Measure:
+    """Mean of a column over the clips of an arm."""
+
+    def measure(tables: Tables, asked: Question) -> Measured | None:
+        rows = _own(tables, asked.arm)
+        return None if rows.empty else Measured(clip_interval(rows, value))
+
+    return measure
+
+
+def over_seeds(table: str, value: Callable[[pd.DataFrame], float]) -> Measure:
+    """A figure of each seed's rows of an arm; the interval is over seeds."""
+
+    def measure(tables: Tables, asked: Question) -> Measured | None:
+        own = {"plans": "controller"} if table == "arms" else {}
+        rows = gather(tables, table, arm=asked.arm, **own)
+        if rows.empty:
+            return None
+        found = pd.Series([value(of_seed) for _, of_seed in rows.groupby("seed")])
+        return Measured(mean_interval(found), counted="seeds") if found.notna().all() else None
+
+    return measure
+
+
+def spread(own: pd.DataFrame) -> float:
+    """R's 95th − 5th percentile over clips."""
+    return float(own["mac_ratio"].quantile(0.95) - own["mac_ratio"].quantile(0.05))
+
+
+def variability_ratio(tables: Tables, asked: Question) -> Measured | None:
+    """Held-out interaction variance after AVA ÷ after as long without it, over units.
+
+    Not the statistic that the default variant optimises: that it rises would prove nothing.
+    """
+    rows = gather(tables, "variability", stage="after")
+    if rows.empty:
+        return None
+    after = rows.pivot_table("interaction", "unit", "ava")
+    if not {"none", asked.against} <= set(after):
+        return None
+    return Measured(mean_interval(after[asked.against] / after["none"]), counted="units")
+
+
+MEASURES: dict[str, Measure] = {
+    "accuracy_difference": accuracy_difference,
+    "shuffled_loss": control_loss("shuffled"),
+    "inverted_loss": control_loss("inverted"),
+    "mac_ratio": clip_mean("mac_ratio"),
+    "byte_ratio": clip_mean("byte_ratio"),
+    "variability_ratio": variability_ratio,
+    "ratio_spread": over_seeds("arms", spread),
+    "difficulty": over_seeds("arms", difficulty),
+    "largest_branch": over_seeds("branches", largest_branch),
+    "smallest_axis": over_seeds("shares", lambda shares: float(axis_parts(shares).min())),
+}

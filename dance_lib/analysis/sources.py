@@ -1,0 +1,81 @@
+"""The controller: what it costs, and what it has to see."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from dance_lib.analysis.comparisons import compare
+from dance_lib.analysis.intervals import clip_interval
+
+
+def cost_table(controllers: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+    """A row a network: parameters, MACs and bytes of the controller as shares of the dense network.
+
+    Args:
+        controllers: `controller` of 03_aap, of one arm. parts: of the bench, with `model`,
+            `precision`, `part` and `share` of the dense time.
+    """
+    first = controllers.iloc[0]
+    counted = {
+        name: first[name] / first[f"dense_{name}"] for name in ("parameters", "macs", "bytes")
+    }
+    rows = [
+        {"network": "of this study", "what": f"{name} of the controller", "share": share,
+         "kind": "counted"}
+        for name, share in counted.items()
+    ]  # fmt: skip
+    rows += [
+        {"network": f"{part['model']}, {part['precision']}", "what": part["part"],
+         "share": part["share"], "kind": "measured"}
+        for part in parts.to_dict("records")
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def sources_table(
+    clips: pd.DataFrame, reads: Mapping[str, str], base: str, titles: Mapping[str, str]
+) -> pd.DataFrame:
+    """A row an arm that differs in what its controller reads: what it reaches, against `base`.
+
+    Args:
+        clips: of 03_aap. reads: by arm, what its controller reads.
+    """
+    own = clips[clips["plans"] == "controller"]
+    rows = []
+    for arm, source in reads.items():
+        of_arm = clips[clips["arm"] == arm]
+        ours = own[own["arm"] == arm]
+        accuracy = clip_interval(ours)
+        against = compare(ours, own[own["arm"] == base])
+        lost = compare(ours, of_arm[of_arm["plans"] == "shuffled"])
+        rows.append(
+            {
+                "arm": titles[arm],
+                "reads": source,
+                "seeds": accuracy.seeds,
+                "accuracy": accuracy.mean,
+                "low": accuracy.low,
+                "high": accuracy.high,
+                "mac_ratio": ours["mac_ratio"].mean(),
+                "against": against.difference.mean,
+                "against_low": against.difference.low,
+                "against_high": against.difference.high,
+                "shuffled_loss": lost.difference.mean,
+            }
+        )
+    return pd.DataFrame(rows).assign(kind="measured")
+
+
+def sources_answer(costs: pd.DataFrame, sources: pd.DataFrame) -> str:
+    """What deciding costs, and whether the stem's statistics are enough."""
+    macs = costs[costs["what"] == "macs of the controller"]["share"].iloc[0]
+    others = "; ".join(
+        f"{row['arm']} {100 * row['against']:+.1f} points "
+        f"[{100 * row['against_low']:+.1f}, {100 * row['against_high']:+.1f}]"
+        for row in sources.to_dict("records")
+        if row["reads"] != "stem" or row["against"]
+    )
+    return (
+        f"The controller takes **{100 * macs:.3f} %** of the dense network's MACs. Against reading "
+        f"the stem's output: {others or 'no other source was run'}."
+    )

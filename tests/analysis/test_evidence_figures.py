@@ -1,0 +1,63 @@
+"""The figures of the evidence, drawn from tables as the notebooks have them."""
+
+import io
+
+import matplotlib.pyplot as plt
+import pytest
+
+from dance_lib.analysis import accuracy, adaptivity, evidence_figures, figures, kept, sources
+from tests.analysis import made
+
+
+@pytest.fixture(autouse=True)
+def _style():
+    with plt.rc_context():
+        figures.set_style()
+        yield
+
+
+def drawn(figure):
+    file = io.BytesIO()
+    figure.savefig(file, dpi=40, bbox_inches="tight")
+    assert file.tell() > 1000
+    return figure
+
+
+def test_tradeoff():
+    table = accuracy.accuracy_table(
+        made.dense(), made.amplified(), made.arms(), made.rivals(), made.units(),
+        budgets=made.BUDGETS, titles=made.TITLES,
+    )  # fmt: skip
+    lines = {"ours": ["aap", "dance"], "static": ["static"], "never run": ["frames"]}
+    figure = drawn(evidence_figures.tradeoff(table, lines))
+    (axes,) = figure.axes
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["ours", "static"]
+    marks = {c.get_label(): c.lines[0].get_xydata().tolist() for c in axes.containers}
+    assert sorted(marks["ours"]) == [pytest.approx([0.5, 80.0]), pytest.approx([0.5, 90.0])]
+    assert marks["static"] == [[0.5, 50.0]]
+    assert axes.get_title() == "10 test clips, 1 seeds"
+
+
+def test_axis_savings():
+    axes = {"aap": ["frames", "channels", "features"]}
+    table = kept.axes_table(made.arms(), made.shares(), made.dense(), axes, made.TITLES)
+    (panel,) = drawn(evidence_figures.axis_savings(table)).axes
+    widths = [round(bar.get_width(), 6) for group in panel.containers for bar in group]
+    assert widths == [10.0, 10.0, 30.0]  # of the half that is saved
+    assert [t.get_text() for t in panel.get_yticklabels()] == ["AAP: 80.0 %"]
+
+
+def test_ratios_by_stratum():
+    strata = adaptivity.strata_table(made.arms(), made.TITLES)
+    figure = drawn(evidence_figures.ratios_by_stratum(strata))
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["easy", "medium", "hard"]
+
+
+def test_accuracy_by_source():
+    table = sources.sources_table(
+        made.arms(), {"aap": "stem", "dance": "pixels"}, "aap", made.TITLES
+    )
+    (panel,) = drawn(evidence_figures.accuracy_by_source(table)).axes
+    assert [t.get_text() for t in panel.get_yticklabels()] == [
+        "AAP (R 0.50)", "AVA cv + AAP (R 0.50)"
+    ]  # fmt: skip

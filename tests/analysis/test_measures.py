@@ -1,0 +1,70 @@
+"""The figures that decide claims, on tables of ten clips."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from dance_lib.analysis.measures import MEASURES, Question
+from tests.analysis import made
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return made.every_table()
+
+
+def asked(arm="dance", against="", bound=0.0):
+    return Question(arm=arm, against=against, bound=bound)
+
+
+@pytest.mark.parametrize(
+    ("measure", "question", "expected", "count"),
+    [
+        ("accuracy_difference", asked(), 0.9 - 1.0, 10),  # own plans − dense, not − start
+        ("accuracy_difference", asked(against="aap"), 0.9 - 0.8, 10),
+        ("accuracy_difference", asked(against="static"), 0.9 - 0.5, 10),
+        ("shuffled_loss", asked(), 0.9 - 0.4, 10),
+        ("inverted_loss", asked("aap"), 0.8 - 0.1, 10),
+        ("mac_ratio", asked(), 0.5, 10),
+        ("byte_ratio", asked(), 0.6, 10),
+        ("variability_ratio", asked(against="cv"), 2.0, 4),  # over units
+        ("ratio_spread", asked(), 0.18, 1),  # ten values from 0.4 to 0.6, 5 % from either end
+        ("difficulty", asked(), (73.5 / 82.5) ** 0.5, 1),  # mean ranks 2.5, 6, 9 of 4, 3, 3 clips
+        ("largest_branch", asked("aap"), 1.0, 1),
+        ("smallest_axis", asked(), 0.2, 1),
+    ],
+)
+def test_measures_by_hand(tables, measure, question, expected, count):
+    interval = MEASURES[measure](tables, question).interval
+    assert interval.mean == pytest.approx(expected)
+    assert interval.clips == count
+
+
+def test_all_measures_are_tested_here():
+    assert len(MEASURES) == 10
+
+
+def test_p_is_against_the_bound(tables):
+    far = MEASURES["shuffled_loss"](tables, asked(bound=-0.5))
+    near = MEASURES["shuffled_loss"](tables, asked(bound=0.4))
+    assert far.p < 0.01 < near.p
+    assert far.interval == near.interval
+    assert far.p_mcnemar == near.p_mcnemar == pytest.approx(2 * 0.5**5)  # five pairs, all ours
+    assert math.isnan(MEASURES["mac_ratio"](tables, asked()).p)
+
+
+def test_seeds_do_not_count_as_clips(tables):
+    twice = {k: pd.concat([t, t.assign(seed=1)], ignore_index=True) for k, t in tables.items()}
+    for name in ("accuracy_difference", "shuffled_loss", "mac_ratio", "byte_ratio"):
+        one, two = (MEASURES[name](t, asked()).interval for t in (tables, twice))
+        assert (one.clips, one.seeds, two.clips, two.seeds) == (10, 1, 10, 2)
+        assert [two.mean, two.low, two.high] == pytest.approx([one.mean, one.low, one.high])
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_without_tables_nothing_is_measured(measure):
+    assert MEASURES[measure]({}, asked()) is None
+    empty = {name: pd.DataFrame() for name in ("dense", "arms", "rivals", "variability")}
+    assert MEASURES[measure](empty, asked()) is None
+    assert MEASURES[measure](made.every_table(), asked("never run", "never run")) is None

@@ -1,0 +1,35 @@
+"""What the controller costs and has to see, by hand."""
+
+import pandas as pd
+import pytest
+
+from dance_lib.analysis import sources
+from tests.analysis import made
+
+CONTROLLER = pd.DataFrame(
+    [{"reads": "stem", "parameters": 10, "macs": 5, "bytes": 30, "dense_parameters": 1000,
+      "dense_macs": 10_000, "dense_bytes": 300}]
+)  # fmt: skip
+PARTS = pd.DataFrame([{"model": "m", "precision": "float32", "part": "planning", "share": 0.014}])
+
+
+def test_costs_by_hand():
+    costs = sources.cost_table(CONTROLLER, PARTS)
+    assert costs["share"].tolist() == [0.01, 0.0005, 0.1, 0.014]
+    assert costs["kind"].tolist() == ["counted"] * 3 + ["measured"]
+
+
+def test_sources_by_hand():
+    table = sources.sources_table(
+        made.arms(), {"aap": "stem", "dance": "pixels"}, "aap", made.TITLES
+    )
+    row = table.set_index("reads").loc["pixels"]
+    assert row["against"] == pytest.approx(0.1)
+    assert row["shuffled_loss"] == pytest.approx(0.5)
+    text = sources.sources_answer(sources.cost_table(CONTROLLER, PARTS), table)
+    assert "**0.050 %** of the dense network's MACs" in text
+    assert "AVA cv + AAP +10.0 points [" in text
+    alone = sources.sources_table(made.arms(), {"aap": "stem"}, "aap", made.TITLES)
+    assert "no other source was run" in sources.sources_answer(
+        sources.cost_table(CONTROLLER, PARTS), alone
+    )
