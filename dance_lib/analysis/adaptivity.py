@@ -121,7 +121,7 @@ def strata_table(clips: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame
         for value, of_value in own.groupby(name)
     ]
     if not rows:
-        return pd.DataFrame(columns=["arm", "mac_ratio", "correct", "stratum", "value", "clips"])
+        return pd.DataFrame(columns=["arm", "mac_ratio", "accuracy", "stratum", "value", "kind"])
     table = pd.concat(rows, ignore_index=True).rename(columns={"correct": "accuracy"})
     return table.assign(arm=table["arm"].map(dict(titles)), kind="measured")
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from dance_lib import Dance, PruningPlan
 from dance_lib.aap.plan import AXES
-from dance_lib.analysis.controls import majority, random_like, shuffled
+from dance_lib.analysis.controls import inverted, majority, random_like, shuffled
 from dance_lib.meter.cost import mac_ratios
 from tests.analysis.plans import decided
 from tests.networks import CLIP, FAMILIES
@@ -162,6 +162,47 @@ def test_majority_can_be_run_on_every_kind_of_network(families, family):
     for axis in AXES:
         for entry in getattr(static, axis).values():
             assert torch.equal(entry[0], entry[1])
+
+
+# ------------------------------------------------------------------ inverted
+def test_inverted_by_hand(net):
+    """The other frames, groups and tiles; an axis that is kept entirely stays."""
+    first, second = branch_names(net)
+    half = [[1] * 4, [0] * 4, [1, 1, 0, 0], [1] * 4]
+    plan = decided(
+        net, 2,
+        frames={first: [[1, 0, 0, 1], [0] * 4], second: [[1, 1], [1, 0]]},
+        tiles={second: [half, [[1] * 4] * 4]},
+        channels={"a.0": [[1, 0], [1, 1]]},
+    )  # fmt: skip
+    other = inverted(plan, net.structure)
+    assert other.frames["b.0"].tolist() == [[False, True, True, False], [True] * 4]
+    assert other.frames["d"].tolist() == [[True, True], [False, True]]
+    expected = [[False] * 4, [True] * 4, [False, False, True, True], [False] * 4]
+    assert other.features["d"][0].tolist() == expected
+    assert other.features["d"][1].all()
+    assert other.channels["a.0"][0].tolist() == [False] * 8 + [True] * 8
+    assert other.channels["a.0"][1].all()
+    other.check(net.structure)
+
+
+def test_inverting_drops_a_branch_that_is_kept_whole(net):
+    first, _ = branch_names(net)
+    plan = decided(net, 2, frames={first: [[1] * 4, [0] * 4]})
+    other = inverted(plan, net.structure)
+    for axis in AXES:
+        assert not getattr(other, axis)["b.0"][0].any()
+        assert getattr(other, axis)["b.0"][1].all()
+
+
+def test_inverting_twice_gives_the_plan_back(net):
+    plan = PruningPlan.random(net, 6, frames=0.5, channels=0.5, features=0.5, seed=3)
+    again = inverted(inverted(plan, net.structure), net.structure)
+    assert all(
+        torch.equal(getattr(again, axis)[unit], getattr(plan, axis)[unit])
+        for axis in AXES
+        for unit in plan.units
+    )
 
 
 # ------------------------------------------------------------------ random

@@ -1,5 +1,6 @@
 """The committed tables: every row has its kind, and a run that says how it was made."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,50 +11,63 @@ from dance_lib.bench import speed_targets
 from dance_lib.study import KINDS
 
 ROOT = Path(__file__).parents[2] / "results"
-SETS = sorted(path.parent for path in (ROOT / "reference").glob("*/runs.csv"))
-TABLES = [(folder, table) for folder in SETS for table in sorted(folder.glob("tables/*/*.csv"))]
-
+SETS = sorted({path.parents[1] for path in (ROOT / "reference").glob("*/runs/*.csv")})
+TABLES = [(folder, table) for folder in SETS for table in sorted(folder.glob("tables/*/*.csv*"))]
 BENCH = sorted((ROOT / "reference" / "bench").glob("*.csv"))
+LARGEST = 1_000_000  # bytes of one file: what is larger does not belong into git
+VALUES = re.compile(r"\.(\w+)=([^=]+?)(?=\.\w+=|\.csv)")
 
 
 def read(path):
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
-@pytest.mark.parametrize(("folder", "path"), TABLES, ids=lambda p: f"{p.parent.name}/{p.stem}")
-def test_every_row_has_kind_and_run(folder, path):
-    table = read(path)
-    assert set(table["kind"]) <= set(KINDS)
-    runs = read(folder / "runs.csv").set_index("run_id")
-    assert set(table["run_id"]) <= set(runs.index)
+def runs_of(folder):
+    return pd.concat([read(path) for path in sorted(folder.glob("runs/*.csv"))], ignore_index=True)
+
+
+def gather(folder, notebook, table):
+    """A table of all its runs, with the values in the files' names as columns."""
+    parts = [
+        read(path).assign(**dict(VALUES.findall(path.name)))
+        for path in sorted((folder / "tables" / notebook).glob(f"{table}.*"))
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+@pytest.mark.parametrize("folder", SETS, ids=lambda p: p.name)
+def test_every_row_has_kind_and_run(folder):
+    known = set(runs_of(folder)["run_id"])
+    for path in (table for of, table in TABLES if of == folder):
+        table = read(path)
+        assert set(table["kind"]) <= set(KINDS), path
+        assert set(table["run_id"]) <= known, path
+        assert path.stat().st_size < LARGEST, path
 
 
 @pytest.mark.parametrize("folder", SETS, ids=lambda p: p.name)
 def test_runs_name_commit_device_and_versions(folder):
-    runs = read(folder / "runs.csv")
-    assert runs["dirty"].isin([True, False]).all()
+    runs = runs_of(folder)
+    assert not runs["dirty"].any()
     assert runs["commit"].str.fullmatch("[0-9a-f]{40}").all()
     assert runs[["device", "threads", "torch", "instruction_set"]].notna().all(axis=None)
 
 
 @pytest.mark.parametrize("folder", SETS, ids=lambda p: p.name)
 def test_verdicts_follow_from_the_committed_tables(folder):
-    def gather(notebook, table):
-        parts = []
-        for path in sorted((folder / "tables" / notebook).glob(f"{table}.*.csv")):
-            values = dict(part.split("=") for part in path.stem.split(".")[1:])
-            parts.append(read(path).assign(**values))
-        return pd.concat(parts, ignore_index=True)
-
     tables = {
-        "dense": gather("01_dense", "clips"),
-        "aap": gather("03_aap", "clips"),
-        "variability": gather("02_ava", "variability"),
+        "dense": gather(folder, "01_dense", "clips"),
+        "variability": gather(folder, "02_ava", "variability"),
+        "arms": gather(folder, "03_aap", "clips"),
+        "branches": gather(folder, "03_aap", "branches"),
+        "shares": gather(folder, "03_aap", "shares"),
+        "rivals": gather(folder, "04_rivals", "clips"),
     }
     written = read(folder / "tables" / "99_claims" / "verdicts.csv").set_index("id")
-    again = judge(load_claims(ROOT / "paper" / "claims.yaml"), tables, seeds=1).set_index("id")
+    seeds = tables["dense"]["seed"].nunique()
+    again = judge(load_claims(ROOT / "paper" / "claims.yaml"), tables, seeds).set_index("id")
     assert written["verdict"].to_dict() == again["verdict"].to_dict()
-    for column in ("low", "estimate", "high"):
+    for column in ("low", "estimate", "high", "p_holm"):
         pd.testing.assert_series_equal(written[column], again[column], rtol=1e-9)
 
 

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 import dance_lib as dance
-from dance_lib.analysis.setup import build_network, load_network, open_sets, with_controller
+from dance_lib.analysis.setup import (
+    build_network,
+    load_network,
+    open_sets,
+    set_options,
+    with_controller,
+)
 from dance_lib.errors import DanceError
 from tests.train.small import make_clips, make_net, same, state
 
@@ -50,3 +56,35 @@ def test_a_fold_is_own_or_a_number(fold):
     with pytest.raises(DanceError, match=f"fold is 'own' or a number, not '{fold}'"):
         open_sets("digits", None, fold=fold, frames=8, size=32, train_clips=1, test_clips=1,
                   cache="data")  # fmt: skip
+
+
+def options(**changes):
+    return {"fold": "own", "frames": 8, "size": 32, "train_clips": 18, "test_clips": 9,
+            "cache": "data", **changes}  # fmt: skip
+
+
+def test_development_is_tested_on_clips_that_are_no_test_clips(tmp_path):
+    """Same size, same classes, other digits and scenes; a data seed draws all anew."""
+    sets = {
+        name: open_sets("digits", None, **options(cache=str(tmp_path), **changes))
+        for name, changes in {
+            "test": {}, "val": {"tested_on": "val"}, "other": {"data_seed": 1},
+        }.items()
+    }  # fmt: skip
+    assert [len(s.test) for s in sets.values()] == [9, 9, 9]
+    first = {name: s.test.batch([0]) for name, s in sets.items()}
+    assert not torch.equal(first["test"], first["val"])
+    assert not torch.equal(first["test"], first["other"])
+    train = {name: s.train.batch([0]) for name, s in sets.items()}
+    assert torch.equal(train["test"], train["val"])
+    assert not torch.equal(train["test"], train["other"])
+
+
+def test_tested_on_is_test_or_val():
+    with pytest.raises(DanceError, match="tested_on is 'test' or 'val', not 'train'"):
+        open_sets("digits", None, **options(tested_on="train"))
+
+
+def test_a_notebooks_parameters_for_the_sets():
+    given = {"frames": 8, "seed": 3, "dataset": "digits", "data_root": None, "tested_on": "val"}
+    assert set_options(given) == {"frames": 8, "tested_on": "val"}

@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from dance_lib.analysis.tables import branch_rows, clip_rows, history_rows, unit_rows
+from dance_lib.analysis.tables import (
+    branch_rows,
+    clip_rows,
+    controller_rows,
+    history_rows,
+    rival_rows,
+    unit_rows,
+)
+from dance_lib.rivals import Rival
+from dance_lib.rivals.plans import repeated
 from dance_lib.train import Prediction
 from tests.analysis.plans import decided
 from tests.train.small import make_clips
@@ -27,27 +36,51 @@ def test_units_cost_what_they_cost_by_hand(net):
 def test_clip_rows(net, plan):
     clips = make_clips(2, group=["x", "y"], video_width=[8, 9])
     logits = torch.tensor([[2.0, 0, 0, 0, 0], [0, 0, 3.0, 0, 0]])  # right on class 0, wrong on 1
-    rows = clip_rows(
-        net, clips, Prediction(logits, clips.targets, plan), arm="aap", plans="controller"
-    )
+    rows = clip_rows(net, clips, Prediction(logits, clips.targets, plan), plans="controller")
     assert rows["path"].tolist() == ["000.mp4", "001.mp4"]
     assert rows["predicted"].tolist() == [0, 2]
     assert rows["correct"].tolist() == [1, 0]
     assert rows["group"].tolist() == ["x", "y"]
     assert "video_width" not in rows
-    assert set(rows["arm"]) == {"aap"}
     assert set(rows["plans"]) == {"controller"}
     spent = [DENSE + net.controller.macs - (MACS["a.0"] + MACS["b.0"]) // 2,
              DENSE + net.controller.macs]  # fmt: skip
-    assert rows["mac_ratio"].tolist() == pytest.approx([macs / DENSE for macs in spent])
+    assert rows["mac_ratio"].tolist() == [round(macs / DENSE, 5) for macs in spent]
     assert rows["byte_ratio"][0] < rows["byte_ratio"][1]
 
 
 def test_clip_rows_of_the_dense_network(net):
     clips = make_clips(2)
-    rows = clip_rows(net, clips, Prediction(torch.eye(2, 5), clips.targets, None),
-                     arm="dense", plans="dense")  # fmt: skip
+    rows = clip_rows(net, clips, Prediction(torch.eye(2, 5), clips.targets, None), plans="dense")
     assert rows[["mac_ratio", "byte_ratio", "correct"]].to_numpy().tolist() == [[1, 1, 1]] * 2
+
+
+def test_rival_rows_by_plan_and_by_size(net):
+    clips = make_clips(3)
+    first, _ = net.structure.branches
+    static = decided(net, 1, frames={first: [[1, 1, 0, 0]]})
+    by_plan = Rival(net, [], lambda count: repeated(static, count))
+    rows = rival_rows(net, by_plan, clips)
+    spent = DENSE - (MACS["a.0"] + MACS["b.0"]) // 2  # it has no controller
+    assert rows["mac_ratio"].tolist() == [round(spent / DENSE, 5)] * 3
+    assert set(rows["plans"]) == {"static"}
+    same_size = rival_rows(net, Rival(net, []), clips)
+    assert same_size[["mac_ratio", "byte_ratio"]].to_numpy().tolist() == [[1.0, 1.0]] * 3
+
+
+def test_bytes_of_counted_zeros_are_not_known(net):
+    rows = rival_rows(net, Rival(net, [], counts_zeros=True), make_clips(3))
+    assert rows["byte_ratio"].isna().all()
+    assert (rows["mac_ratio"] < 1).all()  # activations have zeros without a threshold, too
+
+
+def test_controller_rows(net):
+    (row,) = controller_rows(net).to_dict("records")
+    assert row["reads"] == "stem"
+    assert row["macs"] == net.controller.macs
+    assert row["dense_macs"] == DENSE
+    assert row["parameters"] == sum(p.numel() for p in net.controller.parameters())
+    assert row["bytes"] == 4 * net.controller.values_touched
 
 
 def test_unit_rows(net, plan):

@@ -23,11 +23,20 @@ AXES = ("frames", "tiles", "channels")
 @cache
 def undecided(name):
     """A network whose controller, untrained, closes about half of its gates; left as it is."""
+    torch.manual_seed(0)
     net = Dance(randomise(FAMILIES[name]()), CLIP).eval()
-    generator = torch.Generator().manual_seed(0)
-    for head in net.controller.logit_heads():
-        nn.init.normal_(head.weight, std=2.0, generator=generator)
+    controller = net.controller
+    for head in controller.logit_heads():
+        nn.init.normal_(head.weight, std=2.0)
         nn.init.zeros_(head.bias)
+    with torch.no_grad():
+        logits = controller(net.statistics(net.stem(clips(net, 4))))
+        for axis, head in (("frames", "frame"), ("tiles", "tile"), ("channels", "channel")):
+            means = [z.mean(0) for z in getattr(logits, axis).values()]  # of a branch, or of gates
+            means = (
+                torch.cat(means) if axis == "channels" else torch.stack([m.mean() for m in means])
+            )
+            getattr(controller, f"{head}_logits").bias -= means
     return net
 
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from dance_lib.rivals.smaller import bisect, dense_macs, smaller
 from dance_lib.errors import DanceError
+from dance_lib.rivals.smaller import bisect, dense_macs, smaller
 
 
 def test_bisection_ends_at_the_ratio():

@@ -1,8 +1,12 @@
+import json
+
+import pandas as pd
 import pytest
 
 from dance_lib import study
 from dance_lib.errors import DanceError
 from dance_lib.study.graph import plan
+from dance_lib.study.reproduce import _shared
 
 MATRIX = """
 arms:
@@ -107,3 +111,48 @@ def test_reading_gathers_what_the_matrix_wants(arms, monkeypatch):
         (4, "fast"), (4, "plain"), (5, "fast"), (5, "plain"), (6, "plain")
     ]  # fmt: skip
     assert study.read(arms.run_folder, "04_rival", "clips", seed=[4], rival=[]).empty
+
+
+def test_an_arm_has_one_of_the_values_that_others_fan_out_over(arms):
+    """`way` fans 02_add out; the arm says which one it takes, not the profile's list."""
+    arms.write_notebook("03_train", [TRAIN[0].replace("NAME", "arm") + '\nway = "none"'])
+    matrix = arms.root / "notebooks" / "matrix.yml"
+    matrix.write_text(matrix.read_text().replace("scale: 0.5", "scale: 0.5, way: cv"))
+    arms.profile.write_text(
+        arms.profile.read_text().replace("parameters: {", "parameters: {way: [none, cv], ")
+    )
+    jobs = of(plan(arms.root, "small", {}), "03_train")
+    assert jobs["03_train.seed=4.arm=plain"].parameters["way"] == "none"
+    assert jobs["03_train.seed=4.arm=fast"].parameters["way"] == "cv"
+    typed = of(plan(arms.root, "small", {"way": "none"}), "03_train")
+    assert typed["03_train.seed=4.arm=fast"].parameters["way"] == "cv"
+
+
+def test_a_folders_settings_hold_what_all_arms_share(arms):
+    jobs = plan(arms.root, "small", {})
+    shared = _shared(jobs)["03_train"]
+    assert "scale" not in shared  # 1.0 of the one, 0.5 of the other
+    assert "arm" not in shared
+    assert _shared(jobs)["04_rival"]["scale"] == 0.25
+
+
+def test_titles_and_values_by_arm(arms, monkeypatch):
+    monkeypatch.chdir(arms.root)
+    assert study.titles("arm") == {"plain": "Plain", "fast": "Fast"}
+    assert study.titles("rival") == {"small": "Small"}
+    assert study.parameter_by(arms.run_folder, "03_train", "scale", "arm") == {}
+    folder = arms.run_folder / "runs"
+    folder.mkdir(parents=True)
+
+    def finished(seed, arm, scale):
+        made = {"run_id": f"{seed}{arm}", "notebook": "03_train", "parameters": json.dumps(
+            {"seed": seed, "arm": arm, "scale": scale})}  # fmt: skip
+        pd.DataFrame([made]).to_csv(folder / f"03_train.seed={seed}.arm={arm}.csv", index=False)
+
+    for seed, arm, scale in ((4, "plain", 1.0), (5, "plain", 1.0), (4, "fast", 0.5)):
+        finished(seed, arm, scale)
+    found = study.parameter_by(arms.run_folder, "03_train", "scale", "arm")
+    assert found == {"plain": 1.0, "fast": 0.5}
+    finished(6, "plain", 2.0)
+    with pytest.raises(DanceError, match="arm='plain' was run with two 'scale'"):
+        study.parameter_by(arms.run_folder, "03_train", "scale", "arm")

@@ -22,6 +22,8 @@ def test_retraining_is_everything_behind_the_dense_stage():
         {"label_smoothing": 1.0},
         {"anneal": 1.5},
         {"slack": (0.1,)},
+        {"axis_share": 1.1},
+        {"threshold_lr": 0.0},
     ],
     ids=str,
 )
@@ -36,8 +38,9 @@ def test_a_recipe_does_not_change():
 
 
 def test_the_budget_is_that_of_the_recipe():
-    budget = Recipe(budget=0.3, slack=(0.1, 0.2), anneal=0.25).make_budget()
+    budget = Recipe(budget=0.3, slack=(0.1, 0.2), anneal=0.25, axis_share=0.4).make_budget()
     assert (budget.target, budget.slack, budget.anneal) == (0.3, (0.1, 0.2), 0.25)
+    assert budget.axis_share == 0.4
 
 
 def test_clips_are_augmented_only_where_asked_for():

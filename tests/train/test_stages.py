@@ -8,11 +8,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dance_lib import count
+from dance_lib import PruningPlan, count
 from dance_lib.aap.budget import Budget
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Masked
-from dance_lib.train import stages, train_ava, train_controller, train_dense, train_joint
+from dance_lib.train import (
+    stages,
+    train_ava,
+    train_controller,
+    train_dense,
+    train_gates,
+    train_joint,
+    train_static,
+)
 from dance_lib.train.loop import Step
 from dance_lib.train.stages import calibrate
 from tests.train.small import (
@@ -89,14 +97,29 @@ def test_one_schedule_runs_through_all_of_retraining(clips, teacher, rates_used)
     assert [rate for (rate,) in rates_used] == pytest.approx(reference[:STEPS])
     rates_used.clear()
     train_controller(net, clips, RECIPE, teacher=teacher, seed=0)
-    assert rates_used == [[RECIPE.controller_lr]] * STEPS
+    assert rates_used == [[RECIPE.controller_lr, RECIPE.threshold_lr]] * STEPS
     rates_used.clear()
     train_joint(net, clips, RECIPE, teacher=teacher, seed=0)
-    backbone, controller = zip(*rates_used, strict=True)
+    backbone, controller, thresholds = zip(*rates_used, strict=True)
     assert backbone == pytest.approx(tuple(reference[2 * STEPS :]))
     assert backbone[0] == pytest.approx(0.5 * RECIPE.retrain_lr)  # half of the epochs are over
-    falling = [RECIPE.controller_lr * (1 + math.cos(math.pi * i / 6)) / 2 for i in range(6)]
-    assert controller == pytest.approx(tuple(falling))
+    falling = [(1 + math.cos(math.pi * i / 6)) / 2 for i in range(6)]
+    assert controller == pytest.approx([RECIPE.controller_lr * share for share in falling])
+    assert thresholds == pytest.approx([RECIPE.threshold_lr * share for share in falling])
+    assert RECIPE.controller_lr < RECIPE.threshold_lr
+
+
+@pytest.mark.parametrize("stage", [train_controller, train_joint])
+def test_the_biases_of_the_gates_are_the_thresholds(net, clips, given, teacher, stage):
+    """Each parameter in one group: the backbone's, the gates' biases, all else of the controller."""
+    stage(net, clips, RECIPE, teacher=teacher, seed=0)
+    names = {id(p): name for name, p in net.named_parameters()}
+    groups = [{names[id(p)] for p in rate.parameters} for rate in given["rates"]]
+    *backbone, controller, thresholds = groups
+    assert thresholds == {f"controller.{h}_logits.bias" for h in ("frame", "tile", "channel")}
+    own = {name for name in names.values() if name.startswith("controller.")}
+    assert controller == own - thresholds
+    assert backbone == ([set(names.values()) - own] if stage is train_joint else [])
 
 
 def test_the_dense_stage_is_one_cycle_without_a_teacher(net, clips, given):
@@ -216,7 +239,7 @@ def test_what_was_frozen_before_the_controller_stage_stays_frozen(net, clips, te
 
 
 def test_a_failed_controller_stage_thaws_the_backbone(net, clips, teacher, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Budget, "loss", fail)
@@ -248,20 +271,20 @@ def test_annealing_runs_on_from_the_controller_to_the_joint_stage(net, clips, te
     clock, noises = [], []
     loss, decide = Budget.loss, type(net).decide
 
-    def timed(self, structure, masks, progress, extra_macs=0):
+    def timed(self, structure, masks, progress, extra_macs=0, **rest):
         clock.append(progress)
         assert extra_macs == net.controller.macs
-        return loss(self, structure, masks, progress, extra_macs)
+        return loss(self, structure, masks, progress, extra_macs, **rest)
 
-    def noisy(self, stem_output, temperature=1.0, noise=0.0):
+    def noisy(self, *args, noise=0.0, **rest):
         noises.append(noise)
-        return decide(self, stem_output, temperature, noise)
+        return decide(self, *args, noise=noise, **rest)
 
     monkeypatch.setattr(Budget, "loss", timed)
     monkeypatch.setattr(type(net), "decide", noisy)
     monkeypatch.setattr(stages, "update_bn", lambda *_: None)
     monkeypatch.setattr(stages, "calibrate", lambda *_: None)
-    prune(net, clips, RECIPE, teacher)
+    prune(net, clips, RECIPE.model_copy(update={"gate_noise": 0.5}), teacher)
     assert clock == pytest.approx([i / 9 for i in range(9)])  # three epochs of three steps
     assert noises == pytest.approx([0.5 * (1 - i / 9) for i in range(9)])
 
@@ -284,12 +307,107 @@ def test_the_loss_of_the_gates_is_task_plus_weighted_budget(net, clips, given, t
     assert step.metrics["budget"] == pytest.approx(penalty.item())
 
 
+def test_the_budget_asks_a_share_of_the_pruned_axes_alone(clips, teacher, monkeypatch):
+    asked, loss = [], Budget.loss
+
+    def ask(self, *args, axes=None):
+        asked.append((self.axis_share, axes))
+        return loss(self, *args, axes=axes)
+
+    monkeypatch.setattr(Budget, "loss", ask)
+    recipe = RECIPE.model_copy(update={"axis_share": 0.25})
+    net = make_net(axes=("channels", "frames"))
+    train_controller(net, clips, recipe, teacher=teacher, seed=0)
+    assert asked == [(0.25, ("frames", "channels"))] * STEPS
+
+
+# ------------------------------------------------------------------ both stages in one call
+def test_the_stages_of_the_gates_are_controller_and_joint(clips, teacher, tmp_path):
+    net, expected = undecided(make_net()), undecided(make_net())
+    history = train_gates(net, clips, RECIPE, teacher=teacher, seed=0, resume=tmp_path / "run.pt")
+    assert without_seconds(history) == without_seconds(prune(expected, clips, RECIPE, teacher))
+    assert same(state(net), state(expected))
+    assert len(list(tmp_path.iterdir())) == 2  # both stages can go on
+
+
+def test_a_frozen_backbone_stays_as_it_is(net, clips, teacher):
+    """Weights, norm statistics and their counters, to the last bit; the gates learn."""
+    undecided(net)
+    backbone, controller = state(net.backbone), state(net.controller)
+    history = train_gates(net, clips, RECIPE, teacher=teacher, seed=0, frozen=True)
+    assert same(state(net.backbone), backbone)
+    assert not same(state(net.controller), controller)
+    assert mean_ratio(net, clips) == pytest.approx(RECIPE.budget, abs=0.002)  # calibrated
+    assert all(p.requires_grad for p in net.parameters())
+    stages_run = [(row["stage"], row["epoch"]) for row in history]
+    assert stages_run == [("controller", 0), ("controller", 1), ("controller", 2)]  # 1 + 2 epochs
+
+
+def test_a_frozen_stage_has_the_clock_of_both(net, clips, teacher, monkeypatch):
+    """ρ reaches its target after the same part of all epochs; the learning rates stay."""
+    clock, loss = [], Budget.loss
+
+    def timed(self, structure, masks, progress, *args, **rest):
+        clock.append(progress)
+        return loss(self, structure, masks, progress, *args, **rest)
+
+    monkeypatch.setattr(Budget, "loss", timed)
+    train_gates(net, clips, RECIPE, teacher=teacher, seed=0, frozen=True)
+    assert clock == pytest.approx([i / 9 for i in range(9)])
+
+
+def test_no_epochs_leave_a_frozen_network_alone(net, clips, teacher):
+    before = state(net)
+    recipe = RECIPE.model_copy(update={"controller_epochs": 0, "joint_epochs": 0})
+    assert train_gates(net, clips, recipe, teacher=teacher, seed=0, frozen=True) == []
+    assert same(state(net), before)
+
+
+# ------------------------------------------------------------------ static plans
+def test_static_plans_are_retrained_as_long_as_every_arm(net, clips, teacher, rates_used):
+    sizes = []
+
+    def plans(count):
+        sizes.append(count)
+        return PruningPlan.random(net, count, frames=0.5)
+
+    controller, backbone = state(net.controller), state(net.backbone)
+    history = train_static(net, clips, RECIPE, plans=plans, teacher=teacher, seed=0)
+    by_hand = [RECIPE.retrain_lr * (1 + math.cos(math.pi * i / 12)) / 2 for i in range(12)]
+    assert [rate for (rate,) in rates_used] == pytest.approx(by_hand)  # backbone alone
+    assert sizes == [16, 16, 8] * 4
+    assert [(row["stage"], row["epoch"]) for row in history] == [("static", i) for i in range(4)]
+    assert same(state(net.controller), controller)
+    assert not same(state(net.backbone), backbone)
+
+
+def test_the_loss_of_a_static_plan(net, clips, given, teacher):
+    """That of the network under this plan, one for all clips, with the labels softened by both."""
+    plan = PruningPlan.random(net, 1, frames=0.5, channels=0.5, features=0.5, seed=3)
+    train_static(net, clips, RECIPE, plans=lambda _: plan, teacher=teacher, seed=0)
+    net.eval()
+    step = step_of(clips)
+    with torch.no_grad():
+        logits = net(step.clips, plan=plan[[0] * BATCH])
+        assert not torch.allclose(logits, net.dense(step.clips), atol=1e-3)
+        task = F.cross_entropy(logits, step.targets, label_smoothing=0.05)
+        soft = (teacher[step.rows] / 2).softmax(1)
+        distance = (soft * (soft.log() - (logits / 2).log_softmax(1))).sum(1).mean()
+    found = given["loss"](step)
+    assert found.item() == pytest.approx((task + 0.3 * 2**2 * distance).item(), rel=1e-5)
+    found.backward()
+    assert all(p.grad is None for p in net.controller.parameters())
+
+
 # ------------------------------------------------------------------ the end of the joint stage
 def undecided(net):
     """Gates near even odds, different for each clip."""
     torch.manual_seed(5)
     for head in net.controller.logit_heads():
         nn.init.normal_(head.weight, std=1.0)
+    for name, parameter in net.controller.named_parameters():
+        if name.endswith("prior"):
+            nn.init.zeros_(parameter)
     return net
 
 
@@ -381,11 +499,11 @@ def test_a_killed_joint_stage_goes_on_as_if_it_had_not_been(clips, teacher, tmp_
 
     loss, calls = Budget.loss, []
 
-    def kill(self, *args):
+    def kill(self, *args, **rest):
         calls.append(1)
         if len(calls) == 2 * STEPS + 2:  # in the second epoch of the joint stage
             raise KeyboardInterrupt
-        return loss(self, *args)
+        return loss(self, *args, **rest)
 
     monkeypatch.setattr(Budget, "loss", kill)
     with pytest.raises(KeyboardInterrupt):
