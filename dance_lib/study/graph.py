@@ -109,8 +109,14 @@ class Study:
         takes = {name for name in declared if self._takes(notebook, name)}
         shared = {n: value for n, value in self.profile.parameters.items() if n in takes}
         typed = {n: value for n, value in self.overrides.items() if n in takes}
-        chosen = {**shared, **self.profile.notebooks.get(notebook, {}), **(row or {}), **typed}
+        chosen = {**shared, **self._of_notebook(notebook), **(row or {}), **typed}
         return settle(notebook, declared, chosen, self.manifest.entry(notebook).fan_out)
+
+    def _of_notebook(self, notebook: str) -> Mapping[str, Any]:
+        """What the profile says of one notebook alone. Tables of another run folder were not made
+        with what is typed on the command line, so then it draws what this batch makes."""
+        own = self.profile.notebooks.get(notebook, {})
+        return {} if SOURCE in own and self.overrides else own
 
     def _takes(self, notebook: str, name: str) -> bool:
         """Whether profile and command line set this parameter: what others fan out over and this

@@ -100,6 +100,19 @@ def test_what_is_drawn_from_elsewhere_needs_nothing_of_this_run(arms):
     assert jobs["12_draw"].reads == ("results/kept/tables/03_train/clips.seed=0.arm=plain.csv",)
 
 
+def test_what_is_typed_is_drawn_from_what_it_makes(arms):
+    arms.profile.write_text(
+        arms.profile.read_text().replace(
+            "notebooks: {", "notebooks: {12_draw: {source: results/kept, seed: [9], arm: [fast]}, "
+        )
+    )
+    (draw,) = of(plan(arms.root, "small", {}), "12_draw").values()
+    assert (draw.parameters["source"], draw.parameters["seed"]) == ("results/kept", [9])
+    (draw,) = of(plan(arms.root, "small", {"scale": "3"}), "12_draw").values()
+    assert (draw.parameters["source"], draw.parameters["seed"]) == (None, [4, 5, 6])
+    assert len(draw.needs) == 5
+
+
 def test_reading_gathers_what_the_matrix_wants(arms, monkeypatch):
     monkeypatch.chdir(arms.root)
     folder = arms.run_folder / "tables" / "03_train"
