@@ -6,7 +6,7 @@ import os
 import pytest
 
 MAY_SKIP = {"bench", "gpu", "shared_data"}
-RIVALS = ("onnx", "onnxruntime", "openvino", "torch_pruning")
+RIVALS = ("onnx", "onnxruntime", "openvino")
 
 
 def pytest_addoption(parser):

@@ -111,7 +111,7 @@ def test_one_schedule_runs_through_all_of_retraining(clips, teacher, rates_used)
 
 @pytest.mark.parametrize("stage", [train_controller, train_joint])
 def test_the_biases_of_the_gates_are_the_thresholds(net, clips, given, teacher, stage):
-    """Each parameter in one group: the backbone's, the gates' biases, all else of the controller."""
+    """A parameter is in one group: the backbone, biases of gates, all else of the controller."""
     stage(net, clips, RECIPE, teacher=teacher, seed=0)
     names = {id(p): name for name, p in net.named_parameters()}
     groups = [{names[id(p)] for p in rate.parameters} for rate in given["rates"]]
@@ -343,7 +343,7 @@ def test_a_frozen_backbone_stays_as_it_is(net, clips, teacher):
     assert stages_run == [("controller", 0), ("controller", 1), ("controller", 2)]  # 1 + 2 epochs
 
 
-def test_a_frozen_stage_has_the_clock_of_both(net, clips, teacher, monkeypatch):
+def test_a_frozen_stage_has_the_clock_of_both(net, clips, teacher, monkeypatch, rates_used):
     """ρ reaches its target after the same part of all epochs; the learning rates stay."""
     clock, loss = [], Budget.loss
 
@@ -354,6 +354,7 @@ def test_a_frozen_stage_has_the_clock_of_both(net, clips, teacher, monkeypatch):
     monkeypatch.setattr(Budget, "loss", timed)
     train_gates(net, clips, RECIPE, teacher=teacher, seed=0, frozen=True)
     assert clock == pytest.approx([i / 9 for i in range(9)])
+    assert rates_used == [[RECIPE.controller_lr, RECIPE.threshold_lr]] * 9
 
 
 def test_no_epochs_leave_a_frozen_network_alone(net, clips, teacher):
