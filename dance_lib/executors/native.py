@@ -93,7 +93,7 @@ class Native:
             panels = weight.reshape(outputs, taps).T.contiguous()
             return Weights(panels, bias, outputs, outputs, taps, 0, True)
         vectors = best_tile(outputs, self.lanes)
-        wide = -(-outputs // self.lanes) * self.lanes
+        wide = self._whole(outputs)
         padded = weight.new_zeros(wide, -(-inputs // self.per_word) * self.per_word, taps)
         padded[:outputs, :inputs] = weight.reshape(outputs, inputs, taps)
         # Each (tile, words, per word, taps) -> (taps, words, tile, per word)
@@ -116,7 +116,7 @@ class Native:
             return Weights(panels, bias, len(index), len(index), weights.taps, 0, True)
         n_in = weights.inputs if inputs is None else len(inputs)
         out = np.arange(weights.outputs, dtype=np.int32) if outputs is None else outputs
-        wide = -(-len(out) // self.lanes) * self.lanes
+        wide = self._whole(len(out))
         panels = self._scratch(wide * weights.taps * -(-n_in // self.per_word))
         bias = torch.zeros(wide)
         vectors = best_tile(len(out), self.lanes)
@@ -140,8 +140,9 @@ class Native:
             _at(target.columns), target.add, target.relu_before, target.relu_after,
         )  # fmt: skip
         laid = _laid(weights, target.keep)
-        if weights.depthwise and not target.add:
-            y.buffer[:, weights.outputs :] = 0
+        if not target.add:  # registers narrower than a row's padding do not reach its end
+            done = weights.outputs if weights.depthwise else self._whole(weights.outputs)
+            y.buffer[:, done:] = 0
         run = self._depthwise if weights.depthwise else self._convolve
         triples = (window.kernel, window.stride, window.padding, window.dilation)
         return run(
@@ -168,6 +169,10 @@ class Native:
             moved=place_moved[None] / C if T > 1 else torch.zeros(1, 1, H, W),
             places=place_sum.sum(0)[None] / (T * C),
         )
+
+    def _whole(self, channels: int) -> int:
+        """Channels rounded up to whole registers."""
+        return -(-channels // self.lanes) * self.lanes
 
     def _need_zeros(self, channels: int) -> None:
         """What a position that is not stored reads as, as wide as the widest input."""

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from dance_lib.executors.kernels import Target, Window
+from dance_lib.executors.portable import Portable
 from dance_lib.executors.rows import Rows
 from tests.executors.agreement import KERNELS, kernels
 
@@ -12,6 +13,12 @@ from tests.executors.agreement import KERNELS, kernels
 # rounded at every tap.
 BOUNDS = {"native float32": 1e-5, "portable float32": 1e-5, "native bfloat16": 2**-8,
           "portable bfloat16": 2e-2}  # fmt: skip
+
+
+def bound(kind):
+    """A processor without bfloat16 products runs them as the portable kernels do."""
+    portable = isinstance(kernels(kind), Portable)
+    return BOUNDS[kind.replace("native", "portable") if portable else kind]
 
 
 def naive(x, weight, bias, window):
@@ -110,7 +117,7 @@ def test_random_convolutions(seed, kind, threads):
         if keep is None
         else torch.from_numpy(np.pad(keep, (0, 64)))[: -(-len(keep) // 16) * 16]
     )
-    if kind.startswith("portable") and kept is not None:
+    if isinstance(k, Portable) and kept is not None:
         kept = kept[: len(keep)]
     chosen = everything(into, outputs)
     part = np.maximum(y[chosen], 0) if before else y[chosen]
@@ -136,7 +143,7 @@ def test_random_convolutions(seed, kind, threads):
         rows.buffer.fill_(float("nan"))
         k.convolve(x, window, picked, Target(rows, frames, places, None, kept, before))
     actual = rows.tensor()[0].flatten(2).double().numpy()
-    assert np.abs(actual - expected).max() <= BOUNDS[kind] * max(1.0, np.abs(expected).max())
+    assert np.abs(actual - expected).max() <= bound(kind) * max(1.0, np.abs(expected).max())
     assert not rows.buffer[:, rows.columns :].any()  # nothing behind the last channel
 
 
@@ -155,4 +162,4 @@ def test_every_number_of_channels_and_rows(kind):
         held = weight[:, :, 0, 0, 0].to(k.dtype).double()
         expected = x[0, :, 0, 0].double().T @ held.T + bias.double()  # (rows, outputs)
         error = (y.values.double() - expected).abs().max()
-        assert error <= BOUNDS[kind] * max(1.0, expected.abs().max()), outputs
+        assert error <= bound(kind) * max(1.0, expected.abs().max()), outputs
