@@ -7,7 +7,7 @@ from torch import nn
 
 from dance_lib import Dance, PruningPlan
 from dance_lib.executors.masked import Masked, Recorded
-from tests.networks import CLIP, FAMILIES, Gated, TwoBlocks, randomise
+from tests.networks import CLIP, FAMILIES, Gated, TwoBlocks, randomise, undecided
 from tests.plans import by_unit
 
 
@@ -182,10 +182,8 @@ def test_rule_10_evaluation_draws_no_noise():
 @pytest.mark.parametrize("family", ["narrow", "s3d", "x3d"])
 def test_the_gates_own_forward_is_that_of_their_plan(family):
     """net(clip) and net(clip, plan=net.plan(clip)) are one thing, to the last bit."""
-    net = Dance(randomise(FAMILIES[family]()), CLIP).eval()
-    for head in net.controller.logit_heads():
-        nn.init.normal_(head.weight, std=3.0)
-        nn.init.zeros_(head.bias)
+    torch.manual_seed(0)
+    net = undecided(Dance(randomise(FAMILIES[family]()), CLIP), std=3.0).eval()
     clip = torch.rand(4, *CLIP, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         plan = net.plan(clip)
