@@ -183,6 +183,17 @@ def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
     return network
 
 
+def undecided(net, std: float = 2.0, bias: float = 0.0):
+    """Random heads without a prior: a controller's gates are about half open, by what it reads."""
+    for name, parameter in net.controller.named_parameters():
+        if name.endswith("prior"):
+            nn.init.zeros_(parameter)
+    for head in net.controller.logit_heads():
+        nn.init.normal_(head.weight, std=std)
+        nn.init.constant_(head.bias, bias)
+    return net
+
+
 class TwoBlocks(nn.Module):
     """Two residual blocks of round numbers, for arithmetic by hand.
 

@@ -9,23 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 import dance_lib as dance
 from dance_lib import CheckpointError, Dance
 from dance_lib.checkpoint import read_config
-from tests.networks import FAMILIES, TwoBlocks, randomise
+from tests.networks import FAMILIES, TwoBlocks, randomise, undecided
 
 CLIP = (3, 4, 24, 24)
 
 
 def narrow(classes=4, **options):
     backbone = dance.create_model("r2plus1d_narrow", classes, CLIP)
-    net = Dance(randomise(backbone), CLIP, **options)
-    for head in net.controller.logit_heads():
-        nn.init.normal_(head.weight, std=2.0)
-        nn.init.zeros_(head.bias)
-    return net
+    return undecided(Dance(randomise(backbone), CLIP, **options))
 
 
 def header_of(path):

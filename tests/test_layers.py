@@ -11,7 +11,9 @@ import pytest
 import dance_lib
 
 CORE = ("models", "ava", "aap", "executors", "meter")
-ABOVE = ("data", "study", "analysis", "train", "bench", "cli", "devices", "__main__")
+ABOVE = (
+    "data", "study", "analysis", "train", "rivals", "bench", "cli", "devices", "__main__",
+)  # fmt: skip
 OPTIONAL = (
     "av", "sklearn", "scipy", "seaborn", "matplotlib", "papermill", "snakemake", "typer", "yaml",
     "tqdm", "IPython", "psutil", "grimp", "pytorchvideo", "fvcore", "onnx", "onnxruntime",

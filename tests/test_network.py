@@ -10,7 +10,7 @@ import dance_lib as dance
 from dance_lib import Dance, DanceError
 from dance_lib.aap import AXES, stem_statistics
 from dance_lib.executors.masked import Dense, Recorded
-from tests.networks import CLASSES, CLIP, FAMILIES, TwoBlocks, randomise
+from tests.networks import CLASSES, CLIP, FAMILIES, TwoBlocks, randomise, undecided
 
 
 def test_the_names_of_the_design():
@@ -141,12 +141,7 @@ def reading(what, family="r2plus1d", **options):
     """A network whose gates are about half open, different for each clip that it tells apart."""
     torch.manual_seed(1)
     net = Dance(randomise(FAMILIES[family]()), CLIP, reads=what, **options).eval()
-    for head in net.controller.logit_heads():
-        nn.init.normal_(head.weight, std=3.0)
-        nn.init.zeros_(head.bias)
-    for name, parameter in net.controller.named_parameters():
-        if name.endswith("prior"):
-            nn.init.zeros_(parameter)
+    undecided(net, std=3.0)
     with torch.no_grad():
         statistics = net.statistics(net.stem(some_clips(8)), some_clips(8))
         for norm in net.controller.standard.values():

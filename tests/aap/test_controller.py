@@ -8,23 +8,13 @@ from dance_lib import Dance, PlanError, PruningPlan, create_model
 from dance_lib.aap import AXES, Controller, stem_statistics
 from dance_lib.aap.plan import spread
 from dance_lib.models import find_structure
-from tests.networks import CLIP, FAMILIES, TwoBlocks, randomise
+from tests.networks import CLIP, FAMILIES, TwoBlocks, randomise, undecided
 
 
 def opinionated(net, seed=0, bias=0.0):
     """Random heads without a prior, so that about half of all gates close."""
     torch.manual_seed(seed)
-    without_prior(net.controller)
-    for head in net.controller.logit_heads():
-        nn.init.normal_(head.weight, std=3.0)
-        nn.init.constant_(head.bias, bias)
-    return net.eval()
-
-
-def without_prior(controller):
-    for name, parameter in controller.named_parameters():
-        if name.endswith("prior"):
-            nn.init.zeros_(parameter)
+    return undecided(net, std=3.0, bias=bias).eval()
 
 
 def clips(n, shape=CLIP):
@@ -40,7 +30,8 @@ def test_gates_start_open(family):
         logits = net.controller(statistics)
         rates = [(z > 0).float().mean() for z in (*logits.frames.values(), *logits.tiles.values())]
         assert sum(rates) / len(rates) > 0.75
-        without_prior(net.controller)
+        nn.init.zeros_(net.controller.frame_prior)
+        nn.init.zeros_(net.controller.tile_prior)
         plan = net.controller.plan(statistics)
     assert all(getattr(plan, axis)[u].all() for axis in AXES for u in plan.units)
 

@@ -35,6 +35,25 @@ def test_two_axes_that_save_alike_share_alike(net):
     assert saved(net, plan)[0].tolist() == pytest.approx([part, 0, part])
 
 
+def test_channels_save_where_they_are_written_and_read(net):
+    """One of three groups of c.0: a third of its own MACs, and of d's, which reads it."""
+    plan = decided(net, 1, channels={"c.0": [[1, 1, 0]]})
+    third = (165_888 + 12_288) / 3 / DENSE
+    assert saved(net, plan)[0].tolist() == pytest.approx([0, third, 0])
+
+
+def test_three_axes_that_save_alike_share_alike(net):
+    """Half the frames, tiles and groups of b.0's input keep an eighth: 7/24 of it each.
+
+    Of a.0 and b.0, that is: both write or read the groups of a.0.
+    """
+    first, _ = net.structure.branches
+    rows = [[1] * 4, [1] * 4, [0] * 4, [0] * 4]
+    plan = decided(net, 1, frames={first: [[1, 1, 0, 0]]}, tiles={first: [rows]},
+                   channels={"a.0": [[1, 0]]})  # fmt: skip
+    assert saved(net, plan)[0].tolist() == pytest.approx([7 / 24 * BRANCH / DENSE] * 3)
+
+
 def test_a_dropped_branch_is_shared_evenly(net):
     first, _ = net.structure.branches
     plan = decided(net, 1, frames={first: [[0] * 4]})

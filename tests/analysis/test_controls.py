@@ -195,6 +195,39 @@ def test_inverting_drops_a_branch_that_is_kept_whole(net):
         assert getattr(other, axis)["b.0"][1].all()
 
 
+def test_inverting_what_prunes_one_axis_drops_no_branch(net):
+    """All frames and tiles are kept, which says nothing: the groups alone are turned round."""
+    plan = decided(net, 1, channels={"a.0": [[1, 0]], "c.0": [[0, 1, 1]]})
+    other = inverted(plan, net.structure)
+    assert other.channels["a.0"][0].tolist() == [False] * 8 + [True] * 8
+    assert other.channels["c.0"][0].tolist() == [True] * 8 + [False] * 16
+    for unit in plan.units:
+        assert other.frames[unit].all()
+        assert other.features[unit].all()
+    assert other.channels["b.0"].all()
+    assert other.channels["d"].all()
+
+
+def test_inverting_a_plain_network_leaves_what_it_keeps_whole(plain):
+    first, _ = branch_names(plain)
+    plan = decided(plain, 1, frames={first: [[1, 0, 0, 1]]})
+    other = inverted(plan, plain.structure)
+    other.check(plain.structure)
+    assert other.frames["one"].tolist() == [[False, True, True, False]]
+    assert all(getattr(other, axis)["two"].all() for axis in AXES)
+
+
+@pytest.mark.parametrize("family", ["c3d", "pre-activation", "s3d"])
+def test_inverses_can_be_run_on_every_kind_of_network(families, family):
+    net = families[family]
+    plan = PruningPlan.random(net, 5, frames=0.4, channels=0.4, features=0.4, seed=1)
+    other = inverted(plan, net.structure)
+    other.check(net.structure)
+    for unit in net.structure.channel_owners:  # no group is kept by both, where some are dropped
+        both = (plan.channels[unit] & other.channels[unit]).any(1)
+        assert torch.equal(both, plan.channels[unit].all(1))
+
+
 def test_inverting_twice_gives_the_plan_back(net):
     plan = PruningPlan.random(net, 6, frames=0.5, channels=0.5, features=0.5, seed=3)
     again = inverted(inverted(plan, net.structure), net.structure)

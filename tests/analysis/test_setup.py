@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import dance_lib as dance
+from dance_lib.analysis import setup
 from dance_lib.analysis.setup import (
     build_network,
     load_network,
@@ -47,6 +48,10 @@ def test_another_controller_under_the_same_backbone():
     assert (other.grid, other.structure.group_size) == (4, 4)
     assert torch.equal(other.mean, net.mean)  # pixels are normalised as before
     assert torch.equal(other.std, net.std)
+    assert other.reads == "stem"
+    second = list(net.structure.branches)[1]
+    for reads in ("pixels", "nothing", second):
+        assert with_controller(net, ["frames"], seed=3, reads=reads).reads == reads
     assert same(state(with_controller(net, ["frames"], 3).controller), state(other.controller))
     assert not same(state(with_controller(net, ["frames"], 4).controller), state(other.controller))
 
@@ -78,6 +83,30 @@ def test_development_is_tested_on_clips_that_are_no_test_clips(tmp_path):
     train = {name: s.train.batch([0]) for name, s in sets.items()}
     assert torch.equal(train["test"], train["val"])
     assert not torch.equal(train["test"], train["other"])
+
+
+@pytest.mark.parametrize(
+    ("tested_on", "data_root", "splits", "fraction", "drawn"),
+    [
+        ("test", None, ["train", "test"], 0.0, (0, 9)),
+        ("val", None, ["train", "test"], 0.0, (9, 0)),  # what has no test part is tested on val
+        ("test", "videos", ["train", "test"], 0.0, None),
+        ("val", "videos", ["train", "val"], 0.2, None),  # a fifth of the training clips
+    ],
+)
+def test_what_is_opened(monkeypatch, tmp_path, tested_on, data_root, splits, fraction, drawn):
+    asked = []
+    monkeypatch.setattr(setup, "open_clips", lambda *args, **named: asked.append((args, named)))
+    root = None if data_root is None else str(tmp_path / data_root)
+    open_sets("csv", root, **options(fold="2", tested_on=tested_on, data_seed=5))
+    assert [named["split"] for _, named in asked] == splits
+    for (dataset, where), named in asked:
+        assert (dataset, where) == ("csv", root and tmp_path / data_root)
+        assert named["val_fraction"] == fraction
+        assert (named["clip_shape"], named["fold"]) == ((8, 32, 32), 2)
+        assert (named["digits"].train, named["digits"].seed) == (18, 5)
+        if drawn:
+            assert (named["digits"].val, named["digits"].test) == drawn
 
 
 def test_tested_on_is_test_or_val():

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
+from dance_lib import Dance, PruningPlan, count
 from dance_lib.analysis.tables import (
     branch_rows,
     clip_rows,
@@ -15,6 +17,7 @@ from dance_lib.rivals import Rival
 from dance_lib.rivals.plans import repeated
 from dance_lib.train import Prediction
 from tests.analysis.plans import decided
+from tests.networks import TwoBlocks
 from tests.train.small import make_clips
 
 MACS = {"a.0": 294_912, "b.0": 98_304, "c.0": 165_888, "d": 12_288}  # see `TwoBlocks`
@@ -64,8 +67,26 @@ def test_rival_rows_by_plan_and_by_size(net):
     spent = DENSE - (MACS["a.0"] + MACS["b.0"]) // 2  # it has no controller
     assert rows["mac_ratio"].tolist() == [round(spent / DENSE, 5)] * 3
     assert set(rows["plans"]) == {"static"}
+    whole = Rival(net, [], lambda count: PruningPlan.full(net, count))
+    rows = rival_rows(net, whole, clips)
+    assert rows[["mac_ratio", "byte_ratio"]].to_numpy().tolist() == [[1.0, 1.0]] * 3
     same_size = rival_rows(net, Rival(net, []), clips)
     assert same_size[["mac_ratio", "byte_ratio"]].to_numpy().tolist() == [[1.0, 1.0]] * 3
+
+
+def test_a_smaller_network_costs_a_share_of_the_dense_one(net):
+    """Sixteen channels between c and d instead of 24: two thirds of both."""
+    backbone = TwoBlocks()
+    backbone.c[0] = nn.Conv3d(8, 16, 3, stride=2, padding=1)
+    backbone.d = nn.Conv3d(16, 16, 1, bias=False)
+    small = Dance(backbone, TwoBlocks.clip, grid=4).eval()
+    rows = rival_rows(net, Rival(small, []), make_clips(2))
+    spent = DENSE - (MACS["c.0"] + MACS["d"]) // 3
+    assert rows["mac_ratio"].tolist() == [round(spent / DENSE, 5)] * 2
+    # Weights and biases of c, weights of d; eight channels of 2 × 4 × 4 written and read.
+    less = 4 * (8 * 8 * 27 + 8 + 8 * 16 + 2 * 8 * 32)
+    dense = count(net, PruningPlan.full(net))["dense_bytes"].sum()
+    assert rows["byte_ratio"].tolist() == [round((dense - less) / dense, 5)] * 2
 
 
 def test_bytes_of_counted_zeros_are_not_known(net):
@@ -81,6 +102,10 @@ def test_controller_rows(net):
     assert row["dense_macs"] == DENSE
     assert row["parameters"] == sum(p.numel() for p in net.controller.parameters())
     assert row["bytes"] == 4 * net.controller.values_touched
+    assert row["dense_parameters"] == sum(p.numel() for p in net.backbone.parameters())
+    assert row["dense_bytes"] == count(net, PruningPlan.full(net))["dense_bytes"].sum()
+    reading = Dance(TwoBlocks(), TwoBlocks.clip, reads="pixels")
+    assert controller_rows(reading)["reads"].tolist() == ["pixels"]
 
 
 def test_unit_rows(net, plan):

@@ -121,3 +121,17 @@ def test_unknown_names_no_classes_and_small_clips_are_refused():
         dance.create_model("r2plus1d_narrow", 2, (1, 8, 32, 32))
     with pytest.raises(dance.ModelError, match="no hub has weights of r2plus1d_narrow; give a"):
         dance.create_model("r2plus1d_narrow", 2, (3, 8, 32, 32), weights="hub")
+
+
+def test_the_narrow_network_by_hand():
+    """Classes 9, 16 × 56 × 56: (T·H·W) × inputs × outputs × kernel; as wide inside as outside."""
+    first, second, third = 16 * 14 * 14, 16 * 7 * 7, 16 * 4 * 4
+    units = [first * 16 * 16 * k for k in (9, 3, 9, 3)]
+    units += [second * a * 32 * k for a, k in ((16, 9), (32, 3), (32, 9), (32, 3))]
+    units += [third * a * 64 * k for a, k in ((32, 9), (64, 3), (64, 9), (64, 3))]
+    others = first * 3 * 12 * 49 + first * 12 * 16 * 3  # the stem
+    others += second * 16 * 32 + third * 32 * 64 + 64 * 9  # shortcuts and classifier
+    backbone = dance.create_model("r2plus1d_narrow", 9, (3, 16, 56, 56))
+    structure = find_structure(backbone, (3, 16, 56, 56))
+    assert [unit.dense_macs for unit in structure.units.values()] == units
+    assert structure.dense_macs == sum(units) + others == 63_634_240

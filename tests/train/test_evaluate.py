@@ -2,24 +2,20 @@
 
 import pytest
 import torch
-from torch import nn
 
 from dance_lib import PruningPlan, count
 from dance_lib.aap.plan import AXES
 from dance_lib.errors import DanceError
 from dance_lib.train import Prediction, choose_plans, predict
-from tests.networks import randomise
+from tests.networks import randomise, undecided
 from tests.train.small import every_clip, make_clips, make_net
 
 
 @pytest.fixture
 def net():
     """Plans of this one differ from clip to clip."""
-    net = make_net()
+    net = undecided(make_net())
     randomise(net.backbone)
-    for head in net.controller.logit_heads():
-        nn.init.normal_(head.weight, std=2.0)
-        nn.init.zeros_(head.bias)
     return net.eval()
 
 

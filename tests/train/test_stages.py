@@ -23,6 +23,7 @@ from dance_lib.train import (
 )
 from dance_lib.train.loop import Step
 from dance_lib.train.stages import calibrate
+from tests.networks import undecided
 from tests.train.small import (
     BATCH,
     RECIPE,
@@ -323,7 +324,7 @@ def test_the_budget_asks_a_share_of_the_pruned_axes_alone(clips, teacher, monkey
 
 # ------------------------------------------------------------------ both stages in one call
 def test_the_stages_of_the_gates_are_controller_and_joint(clips, teacher, tmp_path):
-    net, expected = undecided(make_net()), undecided(make_net())
+    net, expected = near_even(make_net()), near_even(make_net())
     history = train_gates(net, clips, RECIPE, teacher=teacher, seed=0, resume=tmp_path / "run.pt")
     assert without_seconds(history) == without_seconds(prune(expected, clips, RECIPE, teacher))
     assert same(state(net), state(expected))
@@ -332,7 +333,7 @@ def test_the_stages_of_the_gates_are_controller_and_joint(clips, teacher, tmp_pa
 
 def test_a_frozen_backbone_stays_as_it_is(net, clips, teacher):
     """Weights, norm statistics and their counters, to the last bit; the gates learn."""
-    undecided(net)
+    near_even(net)
     backbone, controller = state(net.backbone), state(net.controller)
     history = train_gates(net, clips, RECIPE, teacher=teacher, seed=0, frozen=True)
     assert same(state(net.backbone), backbone)
@@ -401,15 +402,10 @@ def test_the_loss_of_a_static_plan(net, clips, given, teacher):
 
 
 # ------------------------------------------------------------------ the end of the joint stage
-def undecided(net):
+def near_even(net):
     """Gates near even odds, different for each clip."""
     torch.manual_seed(5)
-    for head in net.controller.logit_heads():
-        nn.init.normal_(head.weight, std=1.0)
-    for name, parameter in net.controller.named_parameters():
-        if name.endswith("prior"):
-            nn.init.zeros_(parameter)
-    return net
+    return undecided(net, std=1.0)
 
 
 def mean_ratio(net, clips):
@@ -419,7 +415,7 @@ def mean_ratio(net, clips):
 
 @pytest.mark.parametrize("budget", [0.3, 0.5, 0.8])
 def test_calibrate_meets_the_budget_and_moves_biases_alone(net, clips, budget):
-    undecided(net).eval()
+    near_even(net).eval()
     before = state(net)
     assert abs(mean_ratio(net, clips) - budget) > 0.01
     shift = calibrate(net, clips, RECIPE.model_copy(update={"budget": budget}))
@@ -433,7 +429,7 @@ def test_calibrate_meets_the_budget_and_moves_biases_alone(net, clips, budget):
 def test_calibrate_takes_the_nearest_it_can_get(net):
     """Two clips: R moves in steps larger than the tolerance."""
     clips = make_clips(2)
-    undecided(net).eval()
+    near_even(net).eval()
     heads = net.controller.logit_heads()
     biases = [head.bias.clone() for head in heads]
     calibrate(net, clips, RECIPE, tolerance=1e-9)
@@ -448,7 +444,7 @@ def test_calibrate_takes_the_nearest_it_can_get(net):
 
 
 def test_the_joint_stage_ends_on_its_budget(net, clips, teacher):
-    undecided(net)
+    near_even(net)
     prune(net, clips, RECIPE, teacher)
     assert mean_ratio(net, clips) == pytest.approx(RECIPE.budget, abs=0.002)
 
@@ -456,7 +452,7 @@ def test_the_joint_stage_ends_on_its_budget(net, clips, teacher):
 def test_norm_statistics_are_recomputed_without_noise(net, clips, teacher, monkeypatch):
     """The mean over batches of each batch's mean and unbiased variance, taken by hooks."""
     monkeypatch.setattr(stages, "calibrate", lambda *_: None)
-    undecided(net)
+    near_even(net)
     prune(net, clips, RECIPE, teacher)
     norms = {
         name: module
@@ -495,7 +491,7 @@ def test_without_a_joint_stage_nothing_is_recomputed(net, clips, teacher):
 # ------------------------------------------------------------------ going on
 def test_a_killed_joint_stage_goes_on_as_if_it_had_not_been(clips, teacher, tmp_path, monkeypatch):
     """Gate noise, both optimisers' groups, norm statistics and calibration included."""
-    whole = undecided(make_net())
+    whole = near_even(make_net())
     history = prune(whole, clips, RECIPE, teacher)
 
     loss, calls = Budget.loss, []
@@ -508,8 +504,8 @@ def test_a_killed_joint_stage_goes_on_as_if_it_had_not_been(clips, teacher, tmp_
 
     monkeypatch.setattr(Budget, "loss", kill)
     with pytest.raises(KeyboardInterrupt):
-        prune(undecided(make_net()), clips, RECIPE, teacher, resume=tmp_path / "run.pt")
-    net = undecided(make_net())
+        prune(near_even(make_net()), clips, RECIPE, teacher, resume=tmp_path / "run.pt")
+    net = near_even(make_net())
     resumed = prune(net, clips, RECIPE, teacher, resume=tmp_path / "run.pt")
     assert len(calls) == 2 * STEPS + 2 + STEPS
     assert same(state(net), state(whole))
@@ -524,8 +520,8 @@ def test_a_killed_joint_stage_goes_on_as_if_it_had_not_been(clips, teacher, tmp_
 def test_a_stage_of_another_recipe_starts_anew(clips, teacher, tmp_path, other):
     recipe = RECIPE.model_copy(update=other)
     resume = tmp_path / "run.pt"
-    train_controller(undecided(make_net()), clips, RECIPE, teacher=teacher, seed=0, resume=resume)
-    net, expected = undecided(make_net()), undecided(make_net())
+    train_controller(near_even(make_net()), clips, RECIPE, teacher=teacher, seed=0, resume=resume)
+    net, expected = near_even(make_net()), near_even(make_net())
     train_controller(net, clips, recipe, teacher=teacher, seed=0, resume=resume)
     train_controller(expected, clips, recipe, teacher=teacher, seed=0)
     assert same(state(net), state(expected))
