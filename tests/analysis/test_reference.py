@@ -50,7 +50,9 @@ def test_runs_name_commit_device_and_versions(folder):
     runs = runs_of(folder)
     assert not runs["dirty"].any()
     assert runs["commit"].str.fullmatch("[0-9a-f]{40}").all()
-    assert runs[["device", "threads", "torch", "instruction_set"]].notna().all(axis=None)
+    assert runs[["device", "threads", "torch"]].notna().all(axis=None)
+    computing = runs["notebook"] < "10"  # what draws need not load torch, which knows the registers
+    assert runs.loc[computing, "instruction_set"].notna().all()
 
 
 @pytest.mark.parametrize("folder", SETS, ids=lambda p: p.name)
