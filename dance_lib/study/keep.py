@@ -3,6 +3,7 @@
 Checkpoints, figures and caches stay behind. Large tables are compressed; `read` finds them so.
 """
 
+import json
 import lzma
 from pathlib import Path
 
@@ -36,9 +37,17 @@ def keep(run_folder: Path, target: Path, root: Path) -> int:
     for notebook, entry in load_manifest(root).notebooks.items():
         executed = run_folder / paths.executed(notebook)
         if not entry.fan_out and notebook in finished and executed.is_file():
-            copied += _copy(executed, target / executed.relative_to(run_folder), compress=False)
+            copied += _copy(executed, target / executed.relative_to(run_folder))
     settings = run_folder / paths.SETTINGS
     return copied + (_copy(settings, target / paths.SETTINGS) if settings.is_file() else 0)
+
+
+def _without_paths(notebook: Path) -> bytes:
+    """An executed notebook without the places where papermill read and wrote it."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    for place in ("input_path", "output_path"):
+        content.get("metadata", {}).get("papermill", {}).pop(place, None)
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _values(file: Path) -> str:
@@ -47,10 +56,11 @@ def _values(file: Path) -> str:
     return dot + values
 
 
-def _copy(source: Path, target: Path, compress: bool = True) -> bool:
-    """Copy, compressed where large; return whether anything changed."""
-    content = source.read_bytes()
-    if compress and len(content) > LARGE:
+def _copy(source: Path, target: Path) -> bool:
+    """Copy, a table compressed where large; return whether anything changed."""
+    notebook = source.suffix == ".ipynb"
+    content = _without_paths(source) if notebook else source.read_bytes()
+    if not notebook and len(content) > LARGE:
         target = target.with_name(target.name + COMPRESSED)
         content = lzma.compress(content, preset=9)  # the same bytes for the same table
     if target.is_file() and target.read_bytes() == content:

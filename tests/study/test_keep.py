@@ -1,3 +1,4 @@
+import json
 import lzma
 
 import pandas as pd
@@ -65,3 +66,12 @@ def test_a_compressed_table_is_read_as_any_other(made, finished, tmp_path, monke
 def test_a_folder_without_a_finished_run_is_refused(made, tmp_path):
     with pytest.raises(DanceError, match="holds no finished run"):
         keep(tmp_path, tmp_path / "kept", made.root)
+
+
+def test_a_kept_notebook_names_no_place_of_this_machine(made, finished, tmp_path):
+    made_by = {"papermill": {"input_path": "/a/b.ipynb", "output_path": "/c.ipynb", "duration": 1}}
+    notebook = finished / "notebooks" / "10_show.ipynb"
+    notebook.write_text(json.dumps({"cells": [], "metadata": made_by}))
+    keep(finished, tmp_path / "kept", made.root)
+    content = json.loads((tmp_path / "kept" / "notebooks" / "10_show.ipynb").read_text())
+    assert content["metadata"]["papermill"] == {"duration": 1}
