@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -186,6 +186,23 @@ def _norms_forget(network: nn.Module) -> Iterator[None]:
     finally:
         for norm, tracks in zip(norms, before, strict=True):
             norm.track_running_stats = tracks
+
+
+def remade(net: Dance, backbone: nn.Module | None = None, **options: Any) -> Dance:
+    """A new network for the same clips, its controller drawn anew; `options` are those of `Dance`.
+
+    Args:
+        backbone: in the place of the network's own, which both hold otherwise.
+    """
+    return Dance(
+        net.backbone if backbone is None else backbone,
+        net.clip_shape,
+        grid=net.grid,
+        group_size=net.structure.group_size,
+        mean=net.mean.flatten().tolist(),
+        std=net.std.flatten().tolist(),
+        **options,
+    )
 
 
 def check_clips(clip: Tensor, clip_shape: Shape, values: bool = True) -> None:

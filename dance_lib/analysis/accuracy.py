@@ -15,6 +15,11 @@ def missed(ratio: float, budget: float) -> str:
     return "" if abs(ratio - budget) <= MISS else f" (**misses the budget by over {MISS}**)"
 
 
+def percentiles(own: pd.DataFrame) -> dict[str, float]:
+    """R's 5th and 95th percentile over clips (and seeds), as columns of a table."""
+    return {f"R_{q}": float(own["mac_ratio"].quantile(q / 100)) for q in (5, 95)}
+
+
 def dense_rows(dense: pd.DataFrame, amplified: pd.DataFrame) -> list[dict[str, Any]]:
     """The reference, and networks that were not retrained to the end, which stand apart.
 
@@ -58,8 +63,7 @@ def accuracy_table(
         lost = paired_difference(own, of_arm[of_arm["plans"] == "shuffled"])
         row |= {
             "shuffled_loss": lost.mean,
-            "R_5": own["mac_ratio"].quantile(0.05),
-            "R_95": own["mac_ratio"].quantile(0.95),
+            **percentiles(own),
         }
         kept = units[units["arm"] == arm].groupby("axis")["keep_rate"].mean()
         rows.append(row | {f"kept_{axis}": rate for axis, rate in kept.items()})

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from dance_lib.analysis.accuracy import percentiles
 from dance_lib.analysis.comparisons import compare
 from dance_lib.analysis.intervals import clip_interval
 
@@ -55,8 +56,7 @@ def adaptivity_table(
             "arm": titles[str(arm)],
             "clips": own["path"].nunique(),
             "R": own["mac_ratio"].mean(),
-            "R_5": own["mac_ratio"].quantile(0.05),
-            "R_95": own["mac_ratio"].quantile(0.95),
+            **percentiles(own),
             "largest_branch": largest_branch(branches[branches["arm"] == arm]),
             "difficulty": difficulty(own),
             "decision": units[units["arm"] == arm]["decision"].mean(),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from dance_lib.analysis.accuracy import percentiles
 from dance_lib.analysis.comparisons import compare
 
 WITHOUT = "after as long without AVA"
@@ -45,8 +46,7 @@ def pruned_table(
                 "seeds": against.difference.seeds,
                 "accuracy": ours["correct"].mean(),
                 "mac_ratio": ours["mac_ratio"].mean(),
-                "R_5": ours["mac_ratio"].quantile(0.05),
-                "R_95": ours["mac_ratio"].quantile(0.95),
+                **percentiles(ours),
                 "gain": against.difference.mean,
                 "gain_low": against.difference.low,
                 "gain_high": against.difference.high,

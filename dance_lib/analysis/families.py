@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from dance_lib.analysis.accuracy import MISS
 from dance_lib.errors import DanceError
 from dance_lib.study import paths
 from dance_lib.study.matrix import load_matrix
@@ -78,7 +79,7 @@ def answer(table: pd.DataFrame) -> str:
     parts = []
     for row in table[table["key"].isin(ours) & (table["group"] == "arm")].to_dict("records"):
         rivals = table[(table["group"] == "rival") & (table["budget"] == row["budget"])]
-        met = rivals[rivals["mac_ratio"] <= row["mac_ratio"] + 0.02]
+        met = rivals[rivals["mac_ratio"] <= row["mac_ratio"] + MISS]
         text = f"At a budget of {row['budget']}, {row['name']} reaches **{_share(row)}**"
         if len(met):
             best = met.sort_values("accuracy").iloc[-1]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dance_lib.aap.plan import AXES
+from dance_lib.analysis.accuracy import percentiles
 from dance_lib.analysis.adaptivity import axis_parts
 from dance_lib.analysis.intervals import clip_interval, paired_difference
 
@@ -63,8 +64,7 @@ def axes_table(
                 "against_high": change.high,
                 "mac_ratio": own["mac_ratio"].mean(),
                 "byte_ratio": own["byte_ratio"].mean(),
-                "R_5": own["mac_ratio"].quantile(0.05),
-                "R_95": own["mac_ratio"].quantile(0.95),
+                **percentiles(own),
                 "shuffled_loss": lost.mean,
                 **{f"saved_{axis}": parts.get(axis, 0.0) for axis in AXES},
             }

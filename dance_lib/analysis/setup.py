@@ -12,7 +12,7 @@ from dance_lib.checkpoint import load
 from dance_lib.data import ClipSet, DigitsSettings, open_clips
 from dance_lib.errors import DanceError, in_one_line
 from dance_lib.models.zoo import create_model
-from dance_lib.network import STEM, Dance
+from dance_lib.network import STEM, Dance, remade
 from dance_lib.study import paths
 from dance_lib.train.layout import laid_out
 
@@ -118,15 +118,4 @@ def load_network(checkpoint: Path) -> Dance:
 def with_controller(net: Dance, axes: Sequence[str], seed: int, reads: str = STEM) -> Dance:
     """The same backbone under a new controller that prunes these axes; `reads` as for `Dance`."""
     torch.manual_seed(seed)
-    grid, group_size = net.grid, net.structure.group_size
-    mean, std = net.mean.flatten().tolist(), net.std.flatten().tolist()
-    return Dance(
-        net.backbone,
-        net.clip_shape,
-        axes=axes,
-        grid=grid,
-        group_size=group_size,
-        mean=mean,
-        std=std,
-        reads=reads,
-    )
+    return remade(net, axes=axes, reads=reads)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dance_lib.aap.plan import PruningPlan
 from dance_lib.data.clips import ClipSet
 from dance_lib.errors import DanceError
 from dance_lib.meter.cost import mac_ratios
-from dance_lib.network import Dance
+from dance_lib.network import Dance, remade
 from dance_lib.rivals import fatrelu
 from dance_lib.rivals.plans import branch_subsets, mean_gates, repeated
 from dance_lib.rivals.smaller import Kind, smaller
@@ -121,7 +121,7 @@ def _smaller(kind: Kind, longer: bool) -> Callable[..., Rival]:
         net: Dance, clips: ClipSet, recipe: Recipe, plans: PruningPlan, rest: dict[str, Any]
     ) -> Rival:
         backbone, _ = smaller(net.backbone, net.clip_shape, kind, recipe.budget)
-        small = laid_out(_around(net, backbone))
+        small = laid_out(remade(net, backbone))
         history: History = []
         if longer:
             alone = {name: rest[name] for name in ("seed", "resume")}
@@ -137,18 +137,11 @@ def _smaller(kind: Kind, longer: bool) -> Callable[..., Rival]:
 def _fatrelu(
     net: Dance, clips: ClipSet, recipe: Recipe, plans: PruningPlan, rest: dict[str, Any]
 ) -> Rival:
-    net = laid_out(_around(net, fatrelu.with_fatrelu(net.backbone)))
+    net = laid_out(remade(net, fatrelu.with_fatrelu(net.backbone)))
     fatrelu.set_density(net, clips, recipe.budget)
     history = train_ava(net, clips, recipe, variant="none", epochs=recipe.retrain_epochs, **rest)
     fatrelu.set_density(net, clips, recipe.budget)
     return Rival(net, history, counts_zeros=True)
-
-
-def _around(net: Dance, backbone: nn.Module) -> Dance:
-    """Another backbone in the place of a network's own, for clips of the same kind."""
-    mean, std = net.mean.flatten().tolist(), net.std.flatten().tolist()
-    grid, group_size = net.grid, net.structure.group_size
-    return Dance(backbone, net.clip_shape, grid=grid, group_size=group_size, mean=mean, std=std)
 
 
 def _draws(net: Dance, ratio: float) -> Callable[[int, int], PruningPlan]:

@@ -35,9 +35,7 @@ def parameter(results: str | Path, notebook: str, name: str) -> Any:
     Raises:
         DanceError: no run of the notebook is there, or its runs differ in the value.
     """
-    made = runs(results)
-    rows = made[made["notebook"] == notebook] if len(made) else made
-    values = {json.dumps(json.loads(text).get(name)) for text in rows.get("parameters", [])}
+    values = {json.dumps(made.get(name)) for made in _made_with(results, notebook)}
     if len(values) != 1:
         raise DanceError(f"{notebook} was run with {len(values)} values of {name!r}, not one")
     return json.loads(values.pop())
@@ -51,11 +49,8 @@ def parameter_by(results: str | Path, notebook: str, name: str, key: str) -> dic
     Raises:
         DanceError: runs with one value of `key` differ.
     """
-    made = runs(results)
-    rows = made[made["notebook"] == notebook] if len(made) else made
     found: dict[Any, Any] = {}
-    for text in rows.get("parameters", []):
-        values = json.loads(text)
+    for values in _made_with(results, notebook):
         if found.setdefault(values[key], values[name]) != values[name]:
             raise DanceError(f"{notebook} with {key}={values[key]!r} was run with two {name!r}")
     return found
@@ -70,3 +65,10 @@ def titles(name: str) -> dict[str, str]:
 def paper_file(name: str) -> Path:
     """Return the place of a file of `results/paper/`: claims, protocol."""
     return paths.find_root() / paths.RESULTS / "paper" / name
+
+
+def _made_with(results: str | Path, notebook: str) -> list[dict[str, Any]]:
+    """The parameters of every run of a notebook in a run folder."""
+    made = runs(results)
+    rows = made[made["notebook"] == notebook] if len(made) else made
+    return [json.loads(text) for text in rows.get("parameters", [])]

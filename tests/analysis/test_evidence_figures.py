@@ -1,26 +1,10 @@
 """The figures of the evidence, drawn from tables as the notebooks have them."""
 
-import io
-
-import matplotlib.pyplot as plt
 import pytest
 
-from dance_lib.analysis import accuracy, adaptivity, evidence_figures, figures, kept, sources
+from dance_lib.analysis import accuracy, adaptivity, evidence_figures, kept, sources
 from tests.analysis import made
-
-
-@pytest.fixture(autouse=True)
-def _style():
-    with plt.rc_context():
-        figures.set_style()
-        yield
-
-
-def drawn(figure):
-    file = io.BytesIO()
-    figure.savefig(file, dpi=40, bbox_inches="tight")
-    assert file.tell() > 1000
-    return figure
+from tests.analysis.drawing import drawn, study_style  # noqa: F401
 
 
 def test_tradeoff():

@@ -1,27 +1,10 @@
 """Every figure is drawn from tables as the notebooks have them; a warning is an error."""
 
-import io
-
-import matplotlib.pyplot as plt
 import pytest
 
 from dance_lib.analysis import adaptivity, amplified, figures
 from tests.analysis import made
-
-
-@pytest.fixture(autouse=True)
-def _style():
-    with plt.rc_context():
-        figures.set_style()
-        yield
-
-
-def drawn(figure):
-    """Draw it, since much only happens then."""
-    file = io.BytesIO()
-    figure.savefig(file, dpi=40, bbox_inches="tight")
-    assert file.tell() > 1000
-    return figure
+from tests.analysis.drawing import drawn, study_style  # noqa: F401
 
 
 def heights(axes):

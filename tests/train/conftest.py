@@ -4,17 +4,7 @@ import pytest
 import torch
 
 from tests.threads import one_thread  # noqa: F401
-from tests.train.small import make_clips, make_net
-
-
-@pytest.fixture
-def net():
-    return make_net()
-
-
-@pytest.fixture(scope="session")
-def clips():
-    return make_clips()
+from tests.train.fixtures import clips, net  # noqa: F401
 
 
 @pytest.fixture
