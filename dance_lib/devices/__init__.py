@@ -1,0 +1,1 @@
+"""Devices elsewhere: what their power and latency logs say, and what a model of them expects."""
