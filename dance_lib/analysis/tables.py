@@ -111,6 +111,16 @@ def unit_rows(net: Dance, plan: PruningPlan) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(kind="counted")
 
 
+def cost_rows(net: Dance, plan: PruningPlan) -> pd.DataFrame:
+    """A row a unit, and one for `other`: MACs and bytes of a clip, as means over the plan's clips.
+
+    Columns: unit, clips (how many the means are of), dense_macs, ideal_macs, dense_bytes,
+    ideal_bytes; `other` has the controller in its ideal columns.
+    """
+    means = count(net, plan).drop(columns="clip").groupby("unit", sort=False).mean()
+    return means.reset_index().assign(clips=len(plan), kind="counted")
+
+
 def branch_rows(net: Dance, clips: ClipSet, plan: PruningPlan) -> pd.DataFrame:
     """A row a clip and branch: its ideal MAC ratio, and the branch's share of the dense MACs."""
     structure = net.structure

@@ -9,6 +9,7 @@ from dance_lib.analysis.tables import (
     branch_rows,
     clip_rows,
     controller_rows,
+    cost_rows,
     history_rows,
     rival_rows,
     unit_rows,
@@ -122,6 +123,21 @@ def test_unit_rows(net, plan):
     assert full["mac_ratio"] == 0.75  # of the unit, on whatever axis
     assert rows.loc["d", "frames"][["keep_rate", "mac_ratio", "byte_ratio"]].tolist() == [1, 1, 1]
     assert rows.loc["a.0", "frames"]["branch"] == rows.loc["b.0", "frames"]["branch"]
+
+
+def test_cost_rows(net, plan):
+    rows = cost_rows(net, plan).set_index("unit")
+    assert list(rows.index) == ["a.0", "b.0", "c.0", "d", "other"]
+    assert set(rows["clips"]) == {2}
+    assert set(rows["kind"]) == {"counted"}
+    assert rows["dense_macs"].drop("other").to_dict() == MACS
+    assert rows["dense_macs"].sum() == DENSE
+    assert rows.loc["a.0", "ideal_macs"] == 0.75 * MACS["a.0"]  # half of clip 0, all of clip 1
+    assert rows.loc["d", "ideal_macs"] == MACS["d"]
+    extra = rows.loc["other", "ideal_macs"] - rows.loc["other", "dense_macs"]
+    assert extra == net.controller.macs
+    whole = count(net, plan).groupby("unit")["ideal_bytes"].mean()
+    assert rows["ideal_bytes"].to_dict() == whole.to_dict()
 
 
 def test_branch_rows(net, plan):
