@@ -138,6 +138,13 @@ def bench(
     static: Annotated[
         bool, typer.Option(help="Also make statically pruned and narrower networks as rivals.")
     ] = True,
+    energy: Annotated[
+        bool,
+        typer.Option(
+            "--energy",
+            help="Meter joules a clip in loops of 30 s; by default float32, one core, batch 1.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Measure finished settings again.")
     ] = False,
@@ -149,9 +156,9 @@ def bench(
     settings = choose_settings(
         models=model,
         clip_shape=clip_shape,
-        precisions=precision,
-        threads=threads,
-        batches=batch,
+        precisions=precision or (["float32"] if energy else None),
+        threads=threads or (["one"] if energy else None),
+        batches=batch or ([1] if energy else None),
         engines=engines,
         rounds=rounds,
         seed=seed,
@@ -161,10 +168,18 @@ def bench(
     )
     parent = context.parent
     quiet = bool(parent and parent.params["quiet"])
-    failed = run_bench(settings, out, force=force, quiet=quiet, say=context.obj)
+    failed = run_bench(
+        settings,
+        out,
+        task="energy" if energy else "latency",
+        force=force,
+        quiet=quiet,
+        say=context.obj,
+    )
     if failed:
         raise typer.Exit(1)
-    context.obj(f"tables in {out}: latency.csv, timings.csv, targets.csv")
+    made = "energy.csv" if energy else "latency.csv, timings.csv, targets.csv"
+    context.obj(f"tables in {out}: {made}")
 
 
 def main() -> None:

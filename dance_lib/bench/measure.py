@@ -34,6 +34,19 @@ def measure(setting: Setting, threads: int) -> Measured:
     Raises:
         DanceError: the model or the checkpoint can't be opened.
     """
+    candidates, shown = make_candidates(setting, threads)
+    timings = _times(candidates, setting.rounds, setting, "all in turns")
+    latency = latency_table(candidates, timings, setting.batch)
+    common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
+    return Measured(timings.assign(kind="measured", **common), latency.assign(**common))
+
+
+def make_candidates(setting: Setting, threads: int) -> tuple[list[Candidate], str]:
+    """Dense engines, ours, and static rivals in the engine that is the fastest in a first round.
+
+    Returns:
+        All of them, checked, those that can't run too; and what the clips show.
+    """
     torch.set_num_threads(threads)
     net = open_network(setting)
     clip, shown = draw_clips(setting)
@@ -52,11 +65,7 @@ def measure(setting: Setting, threads: int) -> Measured:
     if engine and setting.static:
         statics = static_candidates(net, clip, threads, setting.precision, engine, ratios)
 
-    candidates = [*dense, *ours, *statics]
-    timings = _times(candidates, setting.rounds, setting, "all in turns")
-    latency = latency_table(candidates, timings, setting.batch)
-    common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
-    return Measured(timings.assign(kind="measured", **common), latency.assign(**common))
+    return [*dense, *ours, *statics], shown
 
 
 def _times(candidates: list[Candidate], rounds: int, setting: Setting, title: str) -> pd.DataFrame:

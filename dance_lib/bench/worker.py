@@ -1,4 +1,4 @@
-"""The process of one setting: `python -m dance_lib.bench.worker FOLDER`, the setting on stdin.
+"""The process of one setting: `python -m dance_lib.bench.worker FOLDER TASK`, setting on stdin.
 
 Nothing that starts threads is imported before the process is pinned to its cores.
 """
@@ -6,7 +6,7 @@ Nothing that starts threads is imported before the process is pinned to its core
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from dance_lib.atomic import replacing
 from dance_lib.bench.setting import Cores, Setting
@@ -15,8 +15,11 @@ from dance_lib.errors import DanceError
 if TYPE_CHECKING:
     import pandas as pd
 
+Task = Literal["latency", "energy"]  # times a run each, or long loops under a meter
 TIMINGS = "timings.csv"
 LATENCY = "latency.csv"
+ENERGY = "energy.csv"
+TABLES: dict[Task, tuple[str, ...]] = {"latency": (TIMINGS, LATENCY), "energy": (ENERGY,)}
 DONE = "setting.json"  # written last: a folder that has it is complete
 KEPT_BYTES = str(1 << 40)  # freed memory stays with the process
 
@@ -52,22 +55,32 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
         table.to_csv(partial, index=False)
 
 
-def work(folder: Path, setting: Setting) -> None:
+def work(folder: Path, setting: Setting, task: Task) -> None:
     """Measure the setting on its cores and write its tables, whole or not at all."""
     cores = cores_of(setting.threads)
     os.sched_setaffinity(0, cores)
-    from dance_lib.bench.measure import measure
-
-    measured = measure(setting, len(cores))
+    found = _measure(setting, len(cores), task)
     (folder / DONE).unlink(missing_ok=True)
-    for name, table in ((TIMINGS, measured.timings), (LATENCY, measured.latency)):
+    for name, table in zip(TABLES[task], found, strict=True):
         write_table(table, folder / name)
     with replacing(folder / DONE) as partial:
         partial.write_text(setting.model_dump_json(), encoding="utf-8")
 
 
+def _measure(setting: Setting, cores: int, task: Task) -> "tuple[pd.DataFrame, ...]":
+    if task == "energy":
+        from dance_lib.bench.energy import measure_energy
+
+        return (measure_energy(setting, cores),)
+    from dance_lib.bench.measure import measure
+
+    measured = measure(setting, cores)
+    return measured.timings, measured.latency
+
+
 if __name__ == "__main__":
     try:
-        work(Path(sys.argv[1]), Setting.model_validate_json(sys.stdin.read()))
+        asked = Setting.model_validate_json(sys.stdin.read())
+        work(Path(sys.argv[1]), asked, cast(Task, sys.argv[2]))
     except DanceError as error:
         sys.exit(f"error: {error}")

@@ -1,0 +1,144 @@
+"""Joules of a clip on this machine: long loops under a meter, in turns, with idle power beside."""
+
+import random
+from collections.abc import Callable, Mapping
+from time import perf_counter, sleep
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from dance_lib.bench.candidates import Candidate
+from dance_lib.bench.measure import make_candidates
+from dance_lib.bench.plans import CONTROLLER
+from dance_lib.bench.provenance import provenance
+from dance_lib.bench.setting import BenchError, Setting
+from dance_lib.devices.host import CodeCarbon, Meter
+
+LOOP_S = 30.0  # a meter's steps, and codecarbon's of a second, are lost in it
+REPEATS = 3
+HALF = "all 0.5"  # the plan that stands for a budget of about a half where nothing is trained
+
+
+def measure_energy(
+    setting: Setting,
+    threads: int,
+    *,
+    meter: Meter | None = None,
+    loop_s: float = LOOP_S,
+    repeats: int = REPEATS,
+) -> pd.DataFrame:
+    """The energy table of one setting; columns as those of `meter_loops`, and facts and origin.
+
+    Metered are all dense engines, the plan `all 0.5`, a trained controller's, and the static
+    networks of as many MACs as either.
+
+    Args:
+        meter: codecarbon by default.
+
+    Raises:
+        DanceError: nothing could be built that runs, or there is no meter.
+    """
+    meter = meter or CodeCarbon()
+    candidates, shown = make_candidates(setting, threads)
+    metered = {c.name: c for c in chosen(candidates)}
+    if not metered:
+        raise BenchError("nothing runs here that could be metered; `dance bench` says why")
+    runs = {name: c.run for name, c in metered.items() if c.run is not None}
+    table = meter_loops(
+        runs, meter, batch=setting.batch, loop_s=loop_s, repeats=repeats, seed=setting.seed
+    )
+    facts = ("group", "engine", "plan", "ideal_mac_ratio")
+    for fact in facts[1:]:
+        table[fact] = table["name"].map({n: c.facts.get(fact) for n, c in metered.items()})
+    table["group"] = table["name"].map({n: c.group for n, c in metered.items()})
+    common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
+    return table.assign(**common)
+
+
+def chosen(candidates: list[Candidate]) -> list[Candidate]:
+    """Those worth half a minute each: see `measure_energy`."""
+    ours = [
+        c
+        for c in candidates
+        if c.group == "ours"
+        and (c.name == HALF or (c.name == CONTROLLER and c.facts.get("plan") == CONTROLLER))
+    ]
+    ratios = [c.facts["ideal_mac_ratio"] for c in ours]
+    dense = [c for c in candidates if c.group == "dense"]
+    static = [c for c in candidates if c.facts.get("target_mac_ratio") in ratios]
+    return [c for c in (*dense, *ours, *static) if c.run is not None]
+
+
+def meter_loops(
+    runs: Mapping[str, Callable[[], object]],
+    meter: Meter,
+    *,
+    batch: int,
+    loop_s: float,
+    repeats: int,
+    seed: int = 0,
+    clock: Callable[[], float] = perf_counter,
+    rest: Callable[[float], object] = sleep,
+) -> pd.DataFrame:
+    """Loop over every callable for `loop_s` seconds, in an order shuffled anew for each repeat.
+
+    Each repeat begins with as long a rest, whose power is that of the idle machine.
+
+    Args:
+        batch: clips of one call.
+        clock: seconds. rest: lets the machine idle for so many.
+
+    Returns:
+        A row a loop and part of the machine, never of two meters: name, repeat, part, meter, kind,
+        clips, duration_s, ms_per_clip, power_w, idle_w, energy_j, j_per_clip (gross), and
+        net_j_per_clip, without what the idle machine takes in that time. Both times and joules are
+        of the same loop. Where idle power comes from another meter, the net is empty.
+    """
+    order = list(runs)
+    shuffle = random.Random(seed).shuffle
+    rows: list[dict[str, Any]] = []
+    for name in order:
+        runs[name]()  # nobody's first run is in a loop
+    with tqdm(total=repeats * (len(order) + 1), desc="energy", unit="loop") as bar:
+        for repeat in range(repeats):
+            shuffle(order)
+            start = clock()
+            readings = meter.energy_of(lambda: rest(loop_s))
+            rested = clock() - start
+            idle = {r.part: (r.energy_j / rested, r.meter) for r in readings}
+            bar.update()
+            for name in order:
+                calls, taken = 0, 0.0
+
+                def loop(run: Callable[[], object] = runs[name]) -> None:
+                    nonlocal calls, taken
+                    start = clock()
+                    while (taken := clock() - start) < loop_s:
+                        run()
+                        calls += 1
+
+                readings = meter.energy_of(loop)
+                bar.update()
+                clips = calls * batch
+                for reading in readings:
+                    power, by = idle.get(reading.part, (float("nan"), ""))
+                    known = power if by == reading.meter else float("nan")
+                    rows.append(
+                        {
+                            "name": name,
+                            "repeat": repeat,
+                            "part": reading.part,
+                            "meter": reading.meter,
+                            "kind": reading.kind,
+                            "clips": clips,
+                            "duration_s": taken,
+                            "ms_per_clip": 1e3 * taken / clips,
+                            "power_w": reading.energy_j / taken,
+                            "idle_w": known,
+                            "energy_j": reading.energy_j,
+                            "j_per_clip": reading.energy_j / clips,
+                            "net_j_per_clip": (reading.energy_j - known * taken) / clips,
+                        }
+                    )
+    return pd.DataFrame(rows)
