@@ -182,6 +182,55 @@ def bench(
     context.obj(f"tables in {out}: {made}")
 
 
+@app.command()
+def energy(
+    context: typer.Context,
+    logs: Annotated[list[Path], typer.Argument(metavar="LOG...", help="Logs of power or latency.")],
+    format: Annotated[
+        str | None,
+        typer.Option(help="Of the logs; by default recognised. A wrong one lists those there are."),
+    ] = None,
+    interval: Annotated[
+        float | None, typer.Option(help="Nominal seconds between samples without times.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=NAME:UNIT",
+            help="Of a table: its column of time, power, current or voltage; again for more.",
+        ),
+    ] = None,
+    events: Annotated[Path | None, typer.Option(help="A table of windows: name,start,end.")] = None,
+    start: Annotated[
+        float | None, typer.Option("--from", help="Seconds after the first sample.")
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option("--to", help="Seconds after the first sample.")
+    ] = None,
+    max_gap: Annotated[
+        float | None,
+        typer.Option(help="Longest step in seconds to integrate across; by default 5 usual ones."),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write the rows into this file.")] = None,
+) -> None:
+    """Mean and maximum power, energy and latency that logs of a device support, and how."""
+    from dance_lib.devices.command import Asked, tell
+
+    asked = Asked(
+        logs=logs,
+        format=format,
+        interval=interval,
+        columns=column or [],
+        events=events,
+        start=start,
+        end=end,
+        max_gap=max_gap,
+        csv=csv,
+    )
+    if not tell(asked, say=context.obj, complain=lambda line: typer.echo(line, err=True)):
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command line; a mistake of the person at the keyboard is one line and status 2."""
     try:

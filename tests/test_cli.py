@@ -44,8 +44,8 @@ def test_bench_says_what_each_option_does():
 def test_bench_takes_lists_and_ends_with_a_failure(monkeypatch, tmp_path):
     asked = {}
 
-    def stands_in(settings, out, *, force, quiet, say):
-        asked.update(names=[s.name for s in settings], out=out, force=force, quiet=quiet)
+    def stands_in(settings, out, *, task, force, quiet, say):
+        asked.update(names=[s.name for s in settings], out=out, force=force, quiet=quiet, task=task)
         return settings[:1]
 
     monkeypatch.setattr("dance_lib.bench.run.run_bench", stands_in)
@@ -58,6 +58,7 @@ def test_bench_takes_lists_and_ends_with_a_failure(monkeypatch, tmp_path):
         "out": tmp_path,
         "force": True,
         "quiet": True,
+        "task": "latency",
     }
 
 

@@ -1,6 +1,6 @@
 """Claims of the paper and targets of ours, the measure that decides each, and the verdict."""
 
-from math import isnan
+from math import isinf, isnan
 from pathlib import Path
 from typing import Literal
 
@@ -22,12 +22,14 @@ class Criterion(Strict):
     Attributes:
         arm: the arm it is about. against: another arm, a rival, or a variant of AVA; where it is
             left out, the dense network.
+        device: whose logs it is about, where it is about a device.
         alpha: largest p, after Holm, where the measure compares two networks.
     """
 
     measure: str
     arm: str = ""
     against: str = ""
+    device: str = ""
     at_least: float | None = None
     at_most: float | None = None
     alpha: float = ALPHA
@@ -99,7 +101,8 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
 
     Args:
         tables: `dense`, `arms`, `rivals` (clips), `branches`, `shares`, `variability`, as the
-            notebooks write them; what is missing is not tested.
+            notebooks write them, and `devices`, as `read_runs` gives it; what is missing is not
+            tested.
         seeds: number of seeds behind them; one seed is an indication only.
     """
     found = [_measured(claim.test, tables) for claim in claims.claims]
@@ -134,7 +137,7 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
 def _measured(test: Criterion | None, tables: Tables) -> Measured | None:
     if test is None:
         return None
-    asked = Question(arm=test.arm, against=test.against, bound=test.bound)
+    asked = Question(test.arm, test.against, test.bound, test.device)
     measured = MEASURES[test.measure](tables, asked)
     if measured is None or measured.interval.clips == 0 or isnan(measured.interval.mean):
         return None
@@ -160,6 +163,8 @@ def _text(measured: Measured | None, claim: Claim) -> str:
         return "none"
     interval = measured.interval
     values = [interval.mean, interval.low, interval.high]
+    if isinf(interval.low):
+        return f"{interval.mean:.3f}, no interval"
     if claim.unit == "points":
         return "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*(100 * v for v in values))
     return "{:.3f} [{:.3f}, {:.3f}]".format(*values)
@@ -178,6 +183,9 @@ def _note(claim: Claim, measured: Measured | None, seeds: int) -> str:
     if measured is None:
         return claim.needs or "the tables for it are not there"
     interval = measured.interval
+    if measured.counted == "runs":
+        runs = interval.clips
+        return f"{runs} runs of each" if runs > 1 else "one run of each: indication only"
     behind = max(interval.seeds, seeds) if measured.counted != "seeds" else interval.clips
     counted = "" if measured.counted == "seeds" else f"{interval.clips:,} {measured.counted}, "
     return counted + (f"{behind} seeds" if behind > 1 else "one seed: indication only")

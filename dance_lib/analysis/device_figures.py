@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from dance_lib.devices.published import DEVICES
 
 BOUNDS = dict(zip(("compute", "memory"), sns.color_palette("colorblind", 2), strict=True))
+KINDS = {"measured": "oC0", "estimated": "sC1", "modelled": "^C2"}  # a marker and colour a kind
 PALE = {bound: sns.light_palette(colour, 8)[2] for bound, colour in BOUNDS.items()}
 
 
@@ -76,6 +77,38 @@ def bounds(units: pd.DataFrame) -> Figure:
     ]
     figure.legend(handles=entries, loc="outside upper center", ncols=4, frameon=False)
     return figure
+
+
+def energies(table: pd.DataFrame) -> dict[str, Figure]:
+    """Speedup and energy over dense of everything pruned, coloured by what kind of figure it is.
+
+    Args:
+        table: as `energy.summary`. Nothing is drawn where it has no ratio.
+    """
+    rows = table[table["energy_ratio"].notna()].copy()
+    if rows.empty:
+        return {}
+    rows["row"] = rows[["source", "device", "network", "part"]].agg(", ".join, axis=1)
+    names = list(dict.fromkeys(rows["row"]))
+    figure, panels = plt.subplots(
+        1, 2, figsize=(11, 0.34 * len(names) + 1.9), sharey=True, layout="constrained"
+    )
+    for axes, value, label in zip(
+        panels,
+        ("speedup", "energy_ratio"),
+        ("time of a clip, dense / pruned", "joules of a clip, dense / pruned (gross)"),
+        strict=True,
+    ):
+        for kind, of_kind in rows.groupby("kind", sort=False):
+            place = of_kind["row"].map({name: i for i, name in enumerate(names)})
+            axes.plot(of_kind[value], place, KINDS[str(kind)], label=str(kind), markersize=8)
+        axes.axvline(1, color="0.5", linewidth=1)
+        axes.set_xlabel(label)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3,
+                  frameon=False)  # fmt: skip
+    return {"energies": figure}
 
 
 def _factors(axes: Axes, title: str, paper: float | None) -> None:

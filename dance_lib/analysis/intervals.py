@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from scipy import stats
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from dance_lib.errors import DanceError
 
@@ -97,6 +98,23 @@ def paired_difference(
     """
     a, b = in_common(seeds_by_clips(ours, value), seeds_by_clips(theirs, value), value)
     return interval_of(a - b, resample(a - b, group_of_clips(ours, a.columns), seed))
+
+
+def factor_interval(theirs: pd.Series, ours: pd.Series) -> Interval:
+    """How many times ours fits into theirs, both positive, a value a run: geometric means.
+
+    The interval is Welch's on the logarithms; with fewer than two runs of either it is not known,
+    and has no ends.
+    """
+    a, b = np.log(theirs.astype(float).to_numpy()), np.log(ours.astype(float).to_numpy())
+    count, factor = min(len(a), len(b)), float(np.exp(a.mean() - b.mean()))
+    if count < 2:
+        return Interval(factor, -np.inf, np.inf, count)
+    if np.ptp(a) == np.ptp(b) == 0:  # no spread, which would give NaN
+        return Interval(factor, factor, factor, count)
+    both = CompareMeans(DescrStatsW(a), DescrStatsW(b))
+    low, high = np.exp(both.tconfint_diff(usevar="unequal"))
+    return Interval(factor, float(low), float(high), count)
 
 
 # ------------------------------------------------------------------ seeds × clips

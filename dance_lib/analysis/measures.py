@@ -7,7 +7,8 @@ import pandas as pd
 
 from dance_lib.analysis.adaptivity import axis_parts, difficulty, largest_branch
 from dance_lib.analysis.comparisons import compare
-from dance_lib.analysis.intervals import Interval, clip_interval, mean_interval
+from dance_lib.analysis.intervals import Interval, clip_interval, factor_interval, mean_interval
+from dance_lib.devices.runs import DENSE, PRUNED
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -19,7 +20,7 @@ class Measured:
     Attributes:
         p: two-sided, against the bound; NaN where nothing is compared.
         p_mcnemar, effect: of the difference itself (against 0), as in `Comparison`.
-        counted: what the interval is over: `clips`, `units` or `seeds`.
+        counted: what the interval is over: `clips`, `units`, `seeds` or `runs`.
     """
 
     interval: Interval
@@ -36,11 +37,13 @@ class Question:
     Attributes:
         arm: the arm it is about. against: an arm or rival, where not the dense network.
         bound: that the figure has to keep.
+        device: whose logs are asked about.
     """
 
     arm: str
     against: str
     bound: float
+    device: str = ""
 
 
 Measure = Callable[[Tables, Question], Measured | None]
@@ -137,6 +140,36 @@ def variability_ratio(tables: Tables, asked: Question) -> Measured | None:
     return Measured(mean_interval(after[asked.against] / after["none"]), counted="units")
 
 
+def device_speedup(tables: Tables, asked: Question) -> Measured | None:
+    """Time of a clip, dense over pruned, by logs of both networks on that device."""
+    runs = gather(tables, "devices", device=asked.device, kind="measured")
+    return _factor(runs, DENSE, "ms_per_clip")
+
+
+def device_energy(tables: Tables, asked: Question) -> Measured | None:
+    """Joules of a clip, of a named rival over pruned, by logs of both on one device.
+
+    The device and rival with the largest factor, since the claim is of "up to".
+    """
+    found: list[Measured | None] = []
+    runs = gather(tables, "devices", kind="measured")
+    for _, of_device in runs.groupby("device") if len(runs) else []:
+        rivals = sorted(set(of_device["network"]) - {DENSE, PRUNED})
+        found += [_factor(of_device, rival, "j_per_clip") for rival in rivals]
+    told = [m for m in found if m is not None]
+    return max(told, key=lambda m: m.interval.mean) if told else None
+
+
+def _factor(runs: pd.DataFrame, other: str, value: str) -> Measured | None:
+    if runs.empty:
+        return None
+    theirs = runs.loc[runs["network"] == other, value].dropna()
+    ours = runs.loc[runs["network"] == PRUNED, value].dropna()
+    if theirs.empty or ours.empty:
+        return None
+    return Measured(factor_interval(theirs, ours), counted="runs")
+
+
 MEASURES: dict[str, Measure] = {
     "accuracy_difference": accuracy_difference,
     "shuffled_loss": control_loss("shuffled"),
@@ -144,6 +177,8 @@ MEASURES: dict[str, Measure] = {
     "mac_ratio": clip_mean("mac_ratio"),
     "byte_ratio": clip_mean("byte_ratio"),
     "variability_ratio": variability_ratio,
+    "device_speedup": device_speedup,
+    "device_energy": device_energy,
     "ratio_spread": over_seeds("arms", spread),
     "difficulty": over_seeds("arms", difficulty),
     "largest_branch": over_seeds("branches", largest_branch),

@@ -43,6 +43,7 @@ class PowerLog:
         start: wall-clock time of the first sample, where the log tells.
         breaks: seconds at which the logger began anew, and no time is known between.
         marks: windows that were marked in the log itself.
+        kind: "estimated" where the logger itself says that its power is.
         notes: what a reader of a figure has to know, in words.
     """
 
@@ -54,6 +55,7 @@ class PowerLog:
     start: pd.Timestamp | None = None
     breaks: tuple[float, ...] = ()
     marks: tuple[Window, ...] = ()
+    kind: Literal["measured", "estimated"] = "measured"
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:

@@ -53,7 +53,8 @@ def read(source: str, text: str, declared: Declared) -> PowerLog:
     frame = pd.DataFrame({RAIL: watts}, index=seconds - seconds[0])
     check_power(source, frame)
     notes = [_compare(table, power, used, watts / scale)]
-    notes.append("power by the fuel gauge of the battery, where Trepn marks it * it is estimated")
+    marked = "*" in table.header[power]
+    notes.append("power by the fuel gauge of the battery" + (", estimated" if marked else ""))
     charging = [status for status in _statuses(table) if status != DISCHARGING]
     if charging:
         notes.append("the battery was not only discharging, so its power is not the device's")
@@ -64,6 +65,7 @@ def read(source: str, text: str, declared: Declared) -> PowerLog:
         total=() if charging else (RAIL,),
         clock="recorded",
         start=_start(table, float(seconds[0])),
+        kind="estimated" if marked else "measured",  # what * says by Trepn's own remark
         notes=tuple(notes),
     )
 

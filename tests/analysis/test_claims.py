@@ -171,6 +171,29 @@ def test_claims_about_devices_are_not_tested(tables, device):
     assert "×" in row["paper"]
 
 
+def test_logs_of_both_networks_decide_a_claim_about_that_device(tables):
+    def verdict(*runs):
+        devices = pd.DataFrame(
+            {"device": "jetson-nano", "network": network, "ms_per_clip": ms, "j_per_clip": 1.0,
+             "kind": "measured"}
+            for network, ms in runs
+        )  # fmt: skip
+        rows = judge(load_claims(OWN), {**tables, "devices": devices}, seeds=3).set_index("id")
+        assert rows.loc["snapdragon", "verdict"] == rows.loc["energy", "verdict"] == "not tested"
+        return rows.loc["jetson-nano", ["verdict", "ours", "note"]].tolist()
+
+    once = [("dense", 14.0), ("pruned", 10.0)]
+    assert verdict(*once) == ["partly", "1.400, no interval", "one run of each: indication only"]
+    assert verdict(*once, *once) == ["reproduced", "1.400 [1.400, 1.400]", "2 runs of each"]
+    assert verdict(*once[:1]) == [
+        "not tested",
+        "none",
+        "latency logs of both networks from that board",
+    ]
+    slower = [("dense", 9.0), ("pruned", 10.0)]
+    assert verdict(*slower)[0] == "not reproduced"
+
+
 def test_an_unknown_measure_is_refused(tmp_path):
     path = write(tmp_path, test={"measure": "speedup", "at_least": 1.0})
     with pytest.raises(DanceError, match=r"claims\.yaml.*'x'.*'speedup'.*accuracy_difference"):

@@ -12,6 +12,7 @@ from dance_lib.analysis import intervals
 from dance_lib.analysis.intervals import (
     Interval,
     clip_interval,
+    factor_interval,
     mean_interval,
     paired_difference,
     resample,
@@ -303,3 +304,30 @@ def test_resamples_come_in_batches(monkeypatch):
     assert not np.array_equal(drawn[:500], drawn[500:1000])
     assert np.array_equal(drawn, resample(pd.DataFrame([np.arange(30.0)]), None, seed=4))
     assert not np.array_equal(drawn, resample(pd.DataFrame([np.arange(30.0)]), None, seed=5))
+
+
+def test_how_many_times_ours_fits_into_theirs():
+    theirs, ours = pd.Series([8.0, 2.0]), pd.Series([2.0, 2.0])  # geometric means 4 and 2
+    found = factor_interval(theirs, ours)
+    assert found.mean == pytest.approx(2)
+    assert found.low < 1 < 2 < found.high
+    assert found.low * found.high == pytest.approx(4)  # symmetric as logarithms
+    assert found.clips == 2
+
+
+def test_the_factor_of_runs_by_welch():
+    theirs, ours = np.array([3.0, 3.3, 3.1]), np.array([2.0, 2.1])
+    found = factor_interval(pd.Series(theirs), pd.Series(ours))
+    a, b = np.log(theirs), np.log(ours)
+    va, vb = a.var(ddof=1) / 3, b.var(ddof=1) / 2
+    freedom = (va + vb) ** 2 / (va**2 / 2 + vb**2 / 1)
+    half = stats.t.ppf(0.975, freedom) * (va + vb) ** 0.5
+    assert found.low == pytest.approx(np.exp(a.mean() - b.mean() - half))
+    assert found.high == pytest.approx(np.exp(a.mean() - b.mean() + half))
+
+
+def test_one_run_has_no_interval_and_equal_runs_have_no_width():
+    one = factor_interval(pd.Series([4.0]), pd.Series([2.0, 2.0]))
+    assert (one.mean, one.low, one.high, one.clips) == (2.0, -np.inf, np.inf, 1)
+    equal = factor_interval(pd.Series([4.0, 4.0]), pd.Series([2.0, 2.0]))
+    assert (equal.low, equal.high) == pytest.approx((2.0, 2.0))

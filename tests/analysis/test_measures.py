@@ -41,8 +41,59 @@ def test_measures_by_hand(tables, measure, question, expected, count):
     assert interval.clips == count
 
 
+def runs(*networks, kind="measured", device="board"):
+    """A row a run: (network, ms and joules of a clip)."""
+    return pd.DataFrame(
+        {"device": device, "network": name, "ms_per_clip": float(ms), "j_per_clip": float(joules),
+         "kind": kind}
+        for name, ms, joules in networks
+    )  # fmt: skip
+
+
+DENSE, PRUNED, RIVAL = ("dense", 40, 8), ("pruned", 20, 2), ("X3D", 30, 3)
+
+
+def device(measure, *tables, of="board"):
+    """The measure's interval, or None."""
+    devices = pd.concat(tables, ignore_index=True)
+    found = MEASURES[measure]({"devices": devices}, Question("", "", 1.0, of))
+    return found and found.interval
+
+
+def test_speedup_on_a_device():
+    once = device("device_speedup", runs(DENSE, PRUNED))
+    assert (once.mean, once.low, once.high, once.clips) == (2.0, -math.inf, math.inf, 1)
+    twice = device("device_speedup", runs(DENSE, DENSE, PRUNED, PRUNED))
+    assert (twice.mean, twice.low, twice.high, twice.clips) == pytest.approx((2.0, 2.0, 2.0, 2))
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        [runs(DENSE)],
+        [runs(PRUNED, RIVAL)],
+        [runs(DENSE), runs(PRUNED, device="another")],
+        [runs(DENSE, PRUNED, kind="estimated")],
+        [runs(DENSE, PRUNED, kind="modelled")],
+        [runs(DENSE), runs(PRUNED, kind="estimated")],
+    ],
+)
+def test_a_speedup_needs_both_networks_measured_on_that_device(tables):
+    assert device("device_speedup", *tables) is None
+
+
+def test_energy_against_a_named_rival():
+    assert device("device_energy", runs(DENSE, PRUNED)) is None  # dense is not the state of the art
+    assert device("device_energy", runs(DENSE, RIVAL)) is None
+    assert device("device_energy", runs(PRUNED, RIVAL)).mean == pytest.approx(1.5)
+    better = runs(("pruned", 1, 1), ("SlowFast", 1, 4), device="another")
+    assert device("device_energy", runs(PRUNED, RIVAL), better).mean == pytest.approx(4)
+    assert device("device_energy", runs(PRUNED), runs(RIVAL, device="another")) is None
+    assert device("device_energy", runs(PRUNED, RIVAL, kind="estimated")) is None
+
+
 def test_all_measures_are_tested_here():
-    assert len(MEASURES) == 10
+    assert len(MEASURES) == 12
 
 
 def test_p_is_against_the_bound(tables):

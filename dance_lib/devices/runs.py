@@ -1,0 +1,177 @@
+"""A folder of device logs, and the one file in it that says what ran while they were taken.
+
+`runs.yml` lists runs: a log, the device and network, how many clips ran in which window, and where
+the idle device was logged. A figure of a clip needs all of that, and none of it stands in a log.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from dance_lib.devices.formats import Declared
+from dance_lib.devices.latency import LatencyLog
+from dance_lib.devices.power import TOTAL, LogError, PowerLog
+from dance_lib.devices.read import read_log
+from dance_lib.devices.report import power_rows, windows_of
+from dance_lib.errors import DanceError
+from dance_lib.study.schema import Strict, read_yaml
+
+RUNS = "runs.yml"
+DENSE, PRUNED = "dense", "pruned"  # networks by these names; any other name is a rival
+COLUMNS = [
+    "device", "network", "run", "log", "window", "rail", "clips", "duration_s", "ms_per_clip",
+    "energy_j", "mean_w", "idle_w", "j_per_clip", "net_j_per_clip", "format", "clock",
+    "kind", "notes",
+]  # fmt: skip
+
+
+class Stretch(Strict):
+    """A window of a log.
+
+    Attributes:
+        log: file in the folder.
+        format: of it, by default recognised.
+        window: name of a mark in the log, or of an event; all of the log by default.
+        events: file in the folder, a table name, start, end.
+        interval: nominal seconds between samples, where the log has no times.
+        columns: by role ([name, unit]), as `Declared`.
+        rail: to take where no set of rails is known to feed the whole device.
+    """
+
+    log: str = Field(min_length=1)
+    format: str | None = None
+    window: str | None = None
+    events: str | None = None
+    interval: PositiveFloat | None = None
+    columns: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    rail: str | None = None
+    max_gap: PositiveFloat | None = None
+
+
+class DeviceRun(Stretch):
+    """One network running on one device.
+
+    Attributes:
+        network: "dense", "pruned", or a rival's own name.
+        clips: how many ran in the window.
+        latency: a latency log of the same run, whose time counts then and not the window's.
+        clips_per_run: clips of one timed run of that log.
+        idle: the same device at rest.
+    """
+
+    device: str = Field(min_length=1)
+    network: str = Field(min_length=1)
+    clips: PositiveInt
+    latency: str | None = None
+    clips_per_run: PositiveInt = 1
+    idle: Stretch | None = None
+
+
+class RunFile(Strict):
+    """`runs.yml`."""
+
+    runs: tuple[DeviceRun, ...] = Field(min_length=1)
+
+
+def read_runs(folder: Path, refused: Callable[[DanceError], object] | None = None) -> pd.DataFrame:
+    """A row a run of `runs.yml`, see COLUMNS; none where there is no such folder or file.
+
+    `run` counts the runs of one device and network; rails add up to the whole device, or are the
+    one rail that the file names. Joules are gross in `j_per_clip`; the net is without what the idle
+    device takes in that time, and empty where no idle log is named.
+
+    Args:
+        refused: told of a run whose logs support no figure, and the others go on; by default it
+            raises.
+
+    Raises:
+        DanceError: `runs.yml` is not as it should be, or a run was refused and nobody is told.
+    """
+    place = folder / RUNS
+    if not place.is_file():
+        return pd.DataFrame(columns=COLUMNS)
+    rows = []
+    for run in read_yaml(place, RunFile).runs:
+        try:
+            rows.append(_row(folder, run))
+        except DanceError as error:
+            if refused is None:
+                raise
+            refused(error)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["run"] = table.groupby(["device", "network"]).cumcount()
+    return table
+
+
+def _row(folder: Path, run: DeviceRun) -> dict[str, Any]:
+    whole = _whole(folder, run)
+    idle_w = float("nan")
+    if run.idle is not None:
+        idle = _whole(folder, run.idle)
+        if (idle["format"], idle["rail"]) != (whole["format"], whole["rail"]):
+            raise LogError(
+                f"{run.idle.log}: idle power of {idle['rail']} by {idle['format']} can't be taken "
+                f"from that of {whole['rail']} by {whole['format']} in {run.log}"
+            )
+        idle_w = idle["energy_j"] / idle["duration_s"]
+    ms = 1e3 * whole["duration_s"] / run.clips
+    if run.latency is not None:
+        timed = read_log(_inside(folder, run.latency))
+        if not isinstance(timed, LatencyLog):
+            raise LogError(f"{run.latency}: is no log of latency")
+        ms = timed.mean_ms / run.clips_per_run
+    return {
+        **{name: whole[name] for name in COLUMNS if name in whole},
+        "device": run.device,
+        "network": run.network,
+        "clips": run.clips,
+        # With a nominal interval seconds and joules rest on an assumed constant.
+        "kind": whole["kind"] if whole["clock"] == "recorded" else "estimated",
+        "ms_per_clip": ms,
+        "idle_w": idle_w,
+        "j_per_clip": whole["energy_j"] / run.clips,
+        "net_j_per_clip": (whole["energy_j"] - idle_w * whole["duration_s"]) / run.clips,
+    }
+
+
+def _whole(folder: Path, stretch: Stretch) -> dict[str, Any]:
+    """The row of the whole device, or of the rail that stands for it."""
+    declared = Declared(stretch.interval, stretch.columns)
+    log = read_log(_inside(folder, stretch.log), stretch.format, declared)
+    if not isinstance(log, PowerLog):
+        raise LogError(f"{stretch.log}: tells no power")
+    events = _inside(folder, stretch.events) if stretch.events else None
+    window = None
+    if stretch.window is not None:
+        named = {w.name: w for w in windows_of(log, events) if w is not None}
+        if stretch.window not in named:
+            raise LogError(
+                f"{stretch.log}: no window {stretch.window!r}; there are: "
+                + (", ".join(named) or "none")
+            )
+        window = named[stretch.window]
+    rail = stretch.rail or TOTAL
+    rows = power_rows(log, window, stretch.max_gap)
+    own = rows[rows["rail"] == rail]
+    if own.empty:
+        raise LogError(
+            f"{stretch.log}: no rail {rail!r}"
+            + (", and none is known to feed the whole device" if rail == TOTAL else "")
+            + f"; name one of {', '.join(rows['rail'])} as `rail`"
+        )
+    return {str(column): value for column, value in own.iloc[0].items()}
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file in the folder.
+
+    Raises:
+        LogError: it lies elsewhere.
+    """
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise LogError(f"{RUNS}: {name} lies outside {folder}; put it in there")
+    return path
