@@ -88,7 +88,8 @@ def energies(table: pd.DataFrame) -> dict[str, Figure]:
     rows = table[table["energy_ratio"].notna()].copy()
     if rows.empty:
         return {}
-    rows["row"] = rows[["source", "device", "network", "part"]].agg(", ".join, axis=1)
+    about = ["source", "device", "network", "part", "sample"]
+    rows["row"] = rows[about].agg(", ".join, axis=1)
     names = list(dict.fromkeys(rows["row"]))
     figure, panels = plt.subplots(
         1, 2, figsize=(11, 0.34 * len(names) + 1.9), sharey=True, layout="constrained"

@@ -18,7 +18,7 @@ from dance_lib.devices.published import DEVICES, FIGURES
 from dance_lib.devices.roofline import COSTS, PLANS, clip_times, operation_energy, unit_times
 
 RUN = ["arm", "seed", "fold"]
-CLAIMS = {"jetson_nano": "jetson-nano", "snapdragon_8_gen_1": "snapdragon", "energy": "energy"}
+CLAIMS = {"jetson-nano": "jetson-nano", "snapdragon-8-gen-1": "snapdragon", "energy": "energy"}
 LEFT_OUT = (
     "It leaves out what a kernel that skips pays for skipping (gathers, indices, unequal shapes), "
     "launches, caches, and reading and decoding the video; batch 1; peaks that no network reaches"

@@ -18,8 +18,8 @@ HOST = [
     "ideal_mac_ratio", "commit", "dirty", "device", "instruction_set", "date",
 ]  # fmt: skip
 VALUES = ["ms_per_clip", "power_w", "idle_w", "j_per_clip", "net_j_per_clip"]
-SUMMARY = ["source", "device", "network", "part", "meter", "kind", "speedup", "energy_ratio",
-           "net_energy_ratio"]  # fmt: skip
+SUMMARY = ["source", "device", "network", "part", "meter", "kind", "sample", "speedup",
+           "energy_ratio", "net_energy_ratio"]  # fmt: skip
 
 
 def read_host(folder: str | Path) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def host_table(rows: pd.DataFrame) -> pd.DataFrame:
     least time, medians of the ratio within a repeat: each repeat has one loop of everyone.
     """
     if rows.empty:
-        return pd.DataFrame(columns=[*SETTING, *SUMMARY[1:], *VALUES, "loops"])
+        return pd.DataFrame(columns=[*SETTING, *SUMMARY[1:], *VALUES])
     tables = []
     for _, of_setting in rows.groupby(SETTING, sort=False):
         dense = of_setting[of_setting["group"] == DENSE]
@@ -69,7 +69,7 @@ def host_table(rows: pd.DataFrame) -> pd.DataFrame:
                     "part": part,
                     "meter": meter,
                     "kind": kind,
-                    "loops": len(own),
+                    "sample": f"{len(own)} loops",
                     "loop_s": own["duration_s"].median(),
                     "clips": own["clips"].sum(),
                     "ideal_mac_ratio": own["ideal_mac_ratio"].iloc[0],
@@ -96,7 +96,7 @@ def devices_table(runs: pd.DataFrame) -> pd.DataFrame:
         for network, own in group.groupby("network", sort=False):
             row: dict[str, Any] = {
                 "device": device, "network": network, "part": rail, "kind": kind,
-                "runs": len(own), "clips": own["clips"].sum(),
+                "sample": f"{len(own)} runs", "clips": own["clips"].sum(),
                 "meter": ", ".join(sorted(set(own["format"]))),
                 **{value: own[value].mean() for value in VALUES if value in own},
             }  # fmt: skip
@@ -108,7 +108,7 @@ def devices_table(runs: pd.DataFrame) -> pd.DataFrame:
                 row[f"{name}_high"] = factor.high if factor else float("nan")
             row["net_energy_ratio"] = dense["net_j_per_clip"].mean() / row["net_j_per_clip"]
             rows.append(row)
-    columns = [*SUMMARY[1:], "runs", "clips", "ms_per_clip", "idle_w", "j_per_clip",
+    columns = [*SUMMARY[1:], "clips", "ms_per_clip", "idle_w", "j_per_clip",
                "net_j_per_clip", "speedup_low", "speedup_high", "energy_ratio_low",
                "energy_ratio_high"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
@@ -126,7 +126,8 @@ def summary(host: pd.DataFrame, devices: pd.DataFrame, speeds: pd.DataFrame) -> 
         devices[devices["network"] != DENSE].assign(source="device logs"),
     ]
     if len(speeds):
-        means = speeds.groupby(["title", "device"], sort=False)["speedup"].mean().reset_index()
+        by_arm = speeds.groupby(["title", "device"], sort=False)
+        means = by_arm.agg({"speedup": "mean", "seed": "nunique"}).reset_index()
         parts.append(
             means.rename(columns={"title": "network"}).assign(
                 source="model",
@@ -134,6 +135,7 @@ def summary(host: pd.DataFrame, devices: pd.DataFrame, speeds: pd.DataFrame) -> 
                 meter="roofline",
                 kind="modelled",
                 energy_ratio=means["speedup"],
+                sample=means["seed"].map("{} seeds".format),
             )
         )
     shown = [part.reindex(columns=SUMMARY) for part in parts if len(part)]
@@ -194,7 +196,7 @@ def answer(table: pd.DataFrame) -> str:
 def shown_host(table: pd.DataFrame) -> Any:
     """The table of this machine as a reader wants it."""
     columns = {
-        "network": "network", "part": "part", "kind": "kind", "loops": "loops",
+        "network": "network", "part": "part", "kind": "kind", "sample": "sample",
         "ideal_mac_ratio": "ideal MACs", "ms_per_clip": "ms a clip", "power_w": "W",
         "idle_w": "W idle", "j_per_clip": "J a clip", "net_j_per_clip": "J without idle",
         "speedup": "speedup", "energy_ratio": "energy, dense / own",
@@ -206,7 +208,8 @@ def shown_host(table: pd.DataFrame) -> Any:
 def shown_devices(table: pd.DataFrame) -> Any:
     """The table of devices as a reader wants it."""
     columns = {
-        "device": "device", "network": "network", "part": "rail", "kind": "kind", "runs": "runs",
+        "device": "device", "network": "network", "part": "rail", "kind": "kind",
+        "sample": "sample",
         "ms_per_clip": "ms a clip", "idle_w": "W idle", "j_per_clip": "J a clip",
         "net_j_per_clip": "J without idle", "speedup": "speedup",
         "energy_ratio": "energy, dense / own", "net_energy_ratio": "without idle",

@@ -48,7 +48,7 @@ class Device:
 
 
 JETSON_NANO = Device(
-    name="jetson_nano",
+    name="jetson-nano",
     title="Jetson Nano GPU",
     processor="the Maxwell GPU, as the abstract says, in the 10 W mode",
     float32_gmacs=128 * 0.9216,
@@ -67,7 +67,7 @@ JETSON_NANO = Device(
 )
 
 SNAPDRAGON_8_GEN_1 = Device(
-    name="snapdragon_8_gen_1",
+    name="snapdragon-8-gen-1",
     title="Snapdragon 8 Gen 1 CPU",
     processor="the CPU's Prime and Performance cores. Our choice: the abstract names the platform "
     "and no processor. We found no peak of the Adreno GPU by Qualcomm, and LiteRT runs 3-D "

@@ -10,7 +10,7 @@ from tests.analysis.drawing import drawn, study_style  # noqa: F401
 from tests.analysis.made import TITLES, reread
 
 PEAK, BANDWIDTH = 117.9648e6, 25.6e6  # MACs and bytes per ms of the Nano
-PAPER = {"jetson_nano": 1.37, "snapdragon_8_gen_1": 2.22, "energy": 1.47}
+PAPER = {"jetson-nano": 1.37, "snapdragon-8-gen-1": 2.22, "energy": 1.47}
 
 
 def costs():
@@ -41,7 +41,7 @@ def units():
 
 
 def test_speedups_by_hand(speeds):
-    nano = speeds[speeds["device"] == "jetson_nano"].set_index(["arm", "seed"])
+    nano = speeds[speeds["device"] == "jetson-nano"].set_index(["arm", "seed"])
     assert nano["dense_ms"].tolist() == pytest.approx([10] * 4)
     assert nano["ideal_ms"].tolist() == pytest.approx([6, 10, 4, 10])
     assert nano["speedup"].tolist() == pytest.approx([10 / 6, 1, 2.5, 1])
@@ -54,7 +54,7 @@ def test_speedups_by_hand(speeds):
 
 
 def test_a_phone_whose_power_nobody_publishes_has_no_energy(speeds):
-    phone = speeds[speeds["device"] == "snapdragon_8_gen_1"]
+    phone = speeds[speeds["device"] == "snapdragon-8-gen-1"]
     assert len(phone) == 4
     assert phone[["dense_mj", "ideal_mj"]].isna().all(axis=None)
     assert set(speeds["kind"]) == {"modelled"}
@@ -62,7 +62,7 @@ def test_a_phone_whose_power_nobody_publishes_has_no_energy(speeds):
 
 def test_units_are_bound_by_what_takes_longer(units):
     """Seeds are averaged first: `aap` keeps 0.75 of a on average."""
-    nano = units[units["device"] == "jetson_nano"].set_index(["arm", "unit"])
+    nano = units[units["device"] == "jetson-nano"].set_index(["arm", "unit"])
     assert nano["dense_bound"].tolist() == ["compute", "memory", "compute"] * 2
     assert nano.loc[("aap", "a"), "ideal_ms"] == pytest.approx(6)
     assert nano.loc[("dance", "a"), "ideal_ms"] == pytest.approx(5)

@@ -41,7 +41,7 @@ def runs(*, pruned=(1.0,), kind="measured"):
 
 def speeds():
     return pd.DataFrame(
-        {"title": "AAP", "device": ["jetson_nano"] * 2, "seed": [0, 1], "speedup": [1.4, 1.6]}
+        {"title": "AAP", "device": ["jetson-nano"] * 2, "seed": [0, 1], "speedup": [1.4, 1.6]}
     )
 
 
@@ -51,7 +51,7 @@ def test_ratios_of_this_machine_are_over_the_quickest_dense_engine():
     assert (ours["rival"], ours["speedup"], ours["energy_ratio"]) == ("openvino", 2.0, 4.0)
     assert ours["net_energy_ratio"] == pytest.approx((7 / 1 + 15 / 3) / 2)
     assert (ours["ms_per_clip"], ours["j_low"], ours["j_high"]) == (15.0, 2.0, 4.0)
-    assert (ours["loops"], ours["clips"], ours["loop_s"]) == (2, 200, 30.0)
+    assert (ours["sample"], ours["clips"], ours["loop_s"]) == ("2 loops", 200, 30.0)
     assert table.loc["eager", "speedup"] == 0.5
     assert list(table.columns[: len(SETTING) - 1]) == SETTING[: len(SETTING) - 1]
 
@@ -70,7 +70,7 @@ def test_devices_by_their_logs():
     pruned = table.loc["pruned"]
     assert (pruned["speedup"], pruned["energy_ratio"]) == pytest.approx((2.0, 2.0))
     assert pruned["net_energy_ratio"] == pytest.approx(1.5 / 0.5)
-    assert (pruned["runs"], pruned["meter"], pruned["part"]) == (2, "csv", "total")
+    assert (pruned["sample"], pruned["meter"], pruned["part"]) == ("2 runs", "csv", "total")
     assert table.loc["dense", "energy_ratio"] == 1
 
 
@@ -131,7 +131,7 @@ def test_the_figure_shows_kinds_apart():
     host, devices = energy.host_table(loops()), energy.devices_table(runs())
     figure = device_figures.energies(energy.summary(host, devices, speeds()))["energies"]
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert labels[-1] == "model, jetson_nano, AAP, processor"
+    assert labels[-1] == "model, jetson-nano, AAP, processor, 2 seeds"
     assert [line.get_label() for line in figure.axes[0].get_lines()[:2]] == ["measured", "modelled"]
     assert figure.axes[1].get_xlabel().startswith("joules of a clip")
     drawn(figure)

@@ -6,6 +6,8 @@ from dance_lib.devices.formats import Declared, Format
 from dance_lib.devices.latency import LatencyLog
 from dance_lib.devices.power import LogError, PowerLog, energy_table
 
+EXAMPLES = 500  # of each fuzz test: with 21 of them over 10,000 generated logs
+
 
 def words(*tokens: str) -> st.SearchStrategy[str]:
     """Texts of these words, and of spaces, line ends, numbers and some odd characters."""

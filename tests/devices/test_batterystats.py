@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from dance_lib.devices.batterystats import FORMAT
 from dance_lib.devices.formats import Declared
 from dance_lib.devices.power import LogError, energy_table
-from tests.devices.mutations import mutations, read_or_refuse, words
+from tests.devices.mutations import EXAMPLES, mutations, read_or_refuse, words
 
 CHECKIN = """9,0,i,vers,36,214,A,B
 9,hsp,0,1000,"an, app"
@@ -130,19 +130,19 @@ TOKENS = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=words(*TOKENS, "\n9,h,1000,Bs=d,Bp=n,Bv=4000,Bcc=9", " (2) 090 charge=", " volt=4000"))
 def test_any_words(text):
     read_or_refuse(FORMAT, text, Declared())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(CHECKIN, *TOKENS))
 def test_any_change_of_a_checkin(text):
     read_or_refuse(FORMAT, text, Declared())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(READABLE, " charge=", " volt=4000", "+1s000ms", "TIME: 2023-", '"'))
 def test_any_change_of_the_readable_form(text):
     read_or_refuse(FORMAT, text, Declared())

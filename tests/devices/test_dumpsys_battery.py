@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from dance_lib.devices.dumpsys_battery import FORMAT
 from dance_lib.devices.formats import Declared
 from dance_lib.devices.power import LogError, energy_table
-from tests.devices.mutations import mutations, read_or_refuse, words
+from tests.devices.mutations import EXAMPLES, mutations, read_or_refuse, words
 
 DUMP = """Current Battery Service state:
   AC powered: false
@@ -155,13 +155,13 @@ TOKENS = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=words(*TOKENS))
 def test_any_words(text):
     read_or_refuse(FORMAT, text, EVERY_TEN)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(VALID, *TOKENS))
 def test_any_change(text):
     read_or_refuse(FORMAT, text, Declared())

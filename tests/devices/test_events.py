@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from dance_lib.devices.events import read_events
 from dance_lib.devices.power import LogError, PowerLog, Window
-from tests.devices.mutations import mutations, words
+from tests.devices.mutations import EXAMPLES, mutations, words
 
 VALID = "name,start,end\nidle,0,2.5\nx3d,2.5,9\n"
 DATED = "name,start,end\nidle,2023-11-14T22:13:20Z,2023-11-15T00:13:22.500+02:00\nx3d,2.5,9\n"
@@ -101,13 +101,13 @@ def read_or_refuse(text):
 TOKENS = ("name,start,end\n", "a,0,1\n", "2023-11-14T22:13:20Z", "0001-01-01", "9999-12-31T23:59Z")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=words(*TOKENS))
 def test_any_words(text):
     read_or_refuse(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(DATED, *TOKENS))
 def test_any_change(text):
     read_or_refuse(text)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from dance_lib.devices.formats import Declared, read_text
 from dance_lib.devices.meter_csv import FORMAT
 from dance_lib.devices.power import LogError, energy_table
-from tests.devices.mutations import mutations, read_or_refuse, words
+from tests.devices.mutations import EXAMPLES, mutations, read_or_refuse, words
 
 PLAIN = "time_s,power_mw\n10.0,1000\n10.5,3000\n11.5,2000\n"
 PARTS = """Timestamp (s);GPU current [mA];GPU voltage (V);note
@@ -237,21 +237,21 @@ def test_recognised_by_its_header(head, is_csv):
     assert FORMAT.recognises(head) == is_csv
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=words(*TOKENS, "\ntime_s,power_mw\n1,2", ","))
 def test_any_words(text):
     read_or_refuse(FORMAT, text, Declared())
     read_or_refuse(FORMAT, f"time_s,power_mw\n{text}", Declared())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(PLAIN, *TOKENS))
 def test_any_damage(text):
     read_or_refuse(FORMAT, text, Declared())
     read_or_refuse(FORMAT, text, Declared(0.5, {"power": ("power_mw", "mW")}))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(PARTS, *TOKENS) | mutations(DATES, *TOKENS))
 def test_any_damage_to_parts_and_dates(text):
     read_or_refuse(FORMAT, text, Declared())

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from dance_lib.devices.formats import Declared
 from dance_lib.devices.power import LogError, energy_table
 from dance_lib.devices.power_supply import FORMAT
-from tests.devices.mutations import mutations, read_or_refuse, words
+from tests.devices.mutations import EXAMPLES, mutations, read_or_refuse, words
 
 VALID = """time_s,current_now,voltage_now,status
 100.0,-500000,4000000,Discharging
@@ -119,13 +119,13 @@ def test_recognised_by_its_header():
 TOKENS = ("time_s", "time_ms", "current_now", "voltage_now", "power_now", "status", "Discharging")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=words(*TOKENS, "-500000,4000000"))
 def test_any_words(text):
     read_or_refuse(FORMAT, text, Declared())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(VALID, *TOKENS))
 def test_any_change(text):
     read_or_refuse(FORMAT, text, Declared())

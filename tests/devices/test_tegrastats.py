@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from dance_lib.devices.formats import Declared, read_text
 from dance_lib.devices.power import LogError, Window, energy_table
 from dance_lib.devices.tegrastats import FORMAT
-from tests.devices.mutations import mutations, read_or_refuse, words
+from tests.devices.mutations import EXAMPLES, mutations, read_or_refuse, words
 
 REST = "/3964MB (lfb 366x4MB) IRAM 0/252kB(lfb 252kB) CPU [10%@102,off,off,0%@102] EMC_FREQ 0%"
 NANO = f"""RAM 936{REST} GR3D_FREQ 0%@76 APE 25 PLL@24C POM_5V_IN 1000/1000 POM_5V_GPU 0/0
@@ -240,19 +240,19 @@ def test_recognised_by_any_of_the_first_lines():
     assert not FORMAT.recognises("")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=words(*TOKENS))
 def test_any_words(text):
     read_or_refuse(FORMAT, text, Declared())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(f"# begin a\n{NANO}# end a\n{NANO}", *TOKENS))
 def test_any_damage(text):
     read_or_refuse(FORMAT, text, Declared(interval=0.25))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(rails(*[(5, 5)] * 4, stamps=["55", "55", "56", "58"]), *TOKENS))
 def test_any_damage_with_times(text):
     read_or_refuse(FORMAT, text, Declared())

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from dance_lib.devices.formats import Declared
 from dance_lib.devices.power import LogError
 from dance_lib.devices.tflite import FORMAT
-from tests.devices.mutations import mutations, read_or_refuse, words
+from tests.devices.mutations import EXAMPLES, mutations, read_or_refuse, words
 
 VALID = """STARTING!
 Log parameter values verbosely: [0]
@@ -124,13 +124,13 @@ TOKENS = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=words(*TOKENS, "First inference: 1, Warmup (avg): 1, ", " curr=", "(all same)"))
 def test_any_words(text):
     read_or_refuse(FORMAT, text, Declared())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(VALID, *TOKENS))
 def test_any_change(text):
     read_or_refuse(FORMAT, text, Declared())

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from dance_lib.devices.formats import Declared, read_text
 from dance_lib.devices.power import LogError, energy_table
 from dance_lib.devices.trepn import FORMAT
-from tests.devices.mutations import mutations, read_or_refuse, words
+from tests.devices.mutations import EXAMPLES, mutations, read_or_refuse, words
 
 HEAD = """App,Package,Start Time,Duration,Filename
 "System",,"Sep 1, 2019 @ 12:37:25 AM","1 sec","Trepn.db"
@@ -105,14 +105,14 @@ def test_recognised_by_its_preamble():
     assert not FORMAT.recognises("")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=words(*TOKENS))
 def test_any_words(text):
     read_or_refuse(FORMAT, text, Declared())
     read_or_refuse(FORMAT, HEAD + text, Declared())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(VALID, *TOKENS))
 def test_any_damage(text):
     read_or_refuse(FORMAT, text, Declared())

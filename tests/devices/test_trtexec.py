@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from dance_lib.devices.formats import Declared
 from dance_lib.devices.power import LogError
 from dance_lib.devices.trtexec import FORMAT
-from tests.devices.mutations import mutations, read_or_refuse, words
+from tests.devices.mutations import EXAMPLES, mutations, read_or_refuse, words
 
 VALID = """&&&& RUNNING TensorRT.trtexec [TensorRT v8201] # trtexec --loadEngine=a.trt
 [03/29/2023-17:56:47] [I] TensorRT version: 8.2.1
@@ -118,13 +118,13 @@ TOKENS = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=words(*TOKENS, "Timing trace has ", " queries over ", "[I] ", "Walltime: ", " s\n"))
 def test_any_words(text):
     read_or_refuse(FORMAT, text, Declared())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=mutations(VALID, *TOKENS))
 def test_any_change(text):
     read_or_refuse(FORMAT, text, Declared())
