@@ -26,7 +26,8 @@ class Budget:
     Means are over the batch: a clip may cost more or less than the target. ρ is annealed from 1;
     ρ_b is the share of a branch's MACs that meets ρ when all branches keep the same share. Axes:
     the sum over pruned axes of max(0, kept − (1 − axis_share·(1 − ρ)))², where kept is the mean
-    keep rate of the axis over units, weighted by MACs.
+    keep rate of the axis over units, weighted by MACs. Branches that are always open count among
+    what is never pruned.
 
     Attributes:
         target: ρ, in (0, 1].
@@ -45,9 +46,9 @@ class Budget:
         if not 0 < self.target <= 1:
             raise DanceError(f"a budget is a MAC ratio in (0, 1], not {self.target}")
 
-    def check(self, structure: Structure, extra_macs: int) -> None:
-        """Refuse a target below what stem, shortcuts, head and controller cost."""
-        floor = (structure.other_macs + extra_macs) / structure.dense_macs
+    def check(self, structure: Structure, extra_macs: int, opened: Sequence[str] = ()) -> None:
+        """Refuse a target below what stem, shortcuts, head, controller and open branches cost."""
+        floor = (_never_pruned(structure, opened) + extra_macs) / structure.dense_macs
         if self.target <= floor:
             raise DanceError(
                 f"a budget of {self.target} can't be met: {floor:.3f} of the MACs are never pruned"
@@ -66,30 +67,42 @@ class Budget:
         extra_macs: int = 0,
         *,
         axes: Sequence[Axis] = AXES,
+        opened: Sequence[str] = (),
     ) -> tuple[Tensor, Tensor]:
         """The penalty and each clip's R (N,), after a part of the stage in [0, 1].
 
         Args:
             extra_macs: of the controller.
             axes: those that are pruned.
+            opened: branches that are always open.
         """
         target = self.target_at(progress)
         ratios = mac_ratios(structure, masks, extra_macs)
-        fixed = (structure.other_macs + extra_macs) / structure.dense_macs
-        per_branch = (target - fixed) / (1 - structure.other_macs / structure.dense_macs)
+        never = _never_pruned(structure, opened)
+        per_branch = (target * structure.dense_macs - never - extra_macs) / (
+            structure.dense_macs - never
+        )
         loosened = max(0.0, (progress - self.anneal) / max(1e-9, 1 - self.anneal))
         slack = self.slack[0] + (self.slack[1] - self.slack[0]) * loosened
-        means = torch.stack([r.mean() for r in branch_ratios(structure, masks).values()])
+        by_branch = branch_ratios(structure, masks)
+        means = torch.stack([r.mean() for name, r in by_branch.items() if name not in opened])
         outside = ((means - per_branch).abs() - slack).clamp(min=0.0)
         penalty = (ratios.mean() - target) ** 2 + (outside**2).mean()
         for axis in axes if self.axis_share else ():
             bound = 1.0 - self.axis_share * (1.0 - target)
-            penalty = penalty + (_kept(structure, masks, axis) - bound).clamp(min=0.0) ** 2
+            penalty = penalty + (_kept(structure, masks, axis, opened) - bound).clamp(min=0.0) ** 2
         return penalty, ratios
 
 
-def _kept(structure: Structure, masks: Masks, axis: Axis) -> Tensor:
+def _never_pruned(structure: Structure, opened: Sequence[str]) -> int:
+    """MACs of everything outside branches, and of the branches that are always open."""
+    units = (structure.units[u] for name in opened for u in structure.branches[name].units)
+    return structure.other_macs + sum(unit.dense_macs for unit in units)
+
+
+def _kept(structure: Structure, masks: Masks, axis: Axis, opened: Sequence[str]) -> Tensor:
     """Mean keep rate of an axis over clips and units, weighted by the units' dense MACs."""
-    macs = {name: unit.dense_macs for name, unit in structure.units.items()}
+    units = structure.units.items()
+    macs = {name: unit.dense_macs for name, unit in units if unit.branch not in opened}
     entries = getattr(masks, axis)
     return torch.stack([entries[u].mean() * m for u, m in macs.items()]).sum() / sum(macs.values())

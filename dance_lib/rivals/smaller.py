@@ -1,7 +1,7 @@
 """Smaller networks of as many MACs as a plan, as Torch-Pruning makes them; not retrained here."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 import torch
@@ -27,7 +27,11 @@ def dense_macs(backbone: nn.Module, clip_shape: Shape) -> int:
 
 
 def smaller(
-    backbone: nn.Module, clip_shape: Shape, kind: Kind, ratio: float
+    backbone: nn.Module,
+    clip_shape: Shape,
+    kind: Kind,
+    ratio: float,
+    multiples: Sequence[int] = MULTIPLES,
 ) -> tuple[nn.Module, float]:
     """A smaller copy of a backbone whose MACs are `ratio` of the whole network's, and its ratio.
 
@@ -35,6 +39,7 @@ def smaller(
         kind: "pruned" takes away the channels of least group L1 magnitude wherever they are
             (Torch-Pruning's global ranking), "narrower" the same share of every layer.
         ratio: in (0, 1].
+        multiples: of which the widths are to be; the first by which the ratio is met counts.
 
     Raises:
         DanceError: no share of channels comes within 0.02 of the ratio.
@@ -43,7 +48,7 @@ def smaller(
         return backbone, 1.0
     whole = dense_macs(backbone, clip_shape)
     reached: list[float] = []
-    for multiple in MULTIPLES:
+    for multiple in multiples:
 
         def without(share: float, multiple: int = multiple) -> tuple[nn.Module, float]:
             network = take_away(backbone, clip_shape, kind, share, multiple)

@@ -61,7 +61,8 @@ def train_rival(
             `random_clip` draw one plan, or one for each clip, with one keep rate for all axes;
             `magnitude` takes away the channels of least weight, `narrow` the same share of every
             layer (and is trained as long as the dense network once more); `fatrelu` sets
-            activations below a threshold to zero and counts the MACs of those that remain.
+            activations below a threshold to zero and counts the MACs of those that remain, which
+            may be more than the budget where no threshold brings them down to it.
         net: the dense network where every arm starts; it is trained on.
         plans: an arm's plans of the training clips; read by `mean_gates`.
         teacher: logits of the dense network.
@@ -120,7 +121,7 @@ def _smaller(kind: Kind, longer: bool) -> Callable[..., Rival]:
     def make(
         net: Dance, clips: ClipSet, recipe: Recipe, plans: PruningPlan, rest: dict[str, Any]
     ) -> Rival:
-        backbone, _ = smaller(net.backbone, net.clip_shape, kind, recipe.budget)
+        backbone, _ = smaller(net.backbone, net.clip_shape, kind, recipe.budget, (1,))
         small = laid_out(remade(net, backbone))
         history: History = []
         if longer:

@@ -248,7 +248,8 @@ def _train_gates(
 ) -> History:
     """Gates under the budget; its annealing runs over both stages that train the controller."""
     budget = recipe.make_budget()
-    budget.check(net.structure, net.controller.macs)
+    opened = net.controller.opened
+    budget.check(net.structure, net.controller.macs, opened)
     whole = recipe.controller_epochs + recipe.joint_epochs
 
     def loss(step: Step) -> Tensor:
@@ -258,7 +259,12 @@ def _train_gates(
         masks = net.decide(stem_output, step.clips, noise=noise)
         logits = net.body(stem_output, Masked(masks))
         penalty, ratios = budget.loss(
-            net.structure, masks, done, net.controller.macs, axes=net.controller.axes
+            net.structure,
+            masks,
+            done,
+            net.controller.macs,
+            axes=net.controller.axes,
+            opened=opened,
         )
         step.metrics["R"] = ratios.mean().item()
         step.metrics["budget"] = penalty.item()

@@ -113,6 +113,30 @@ def test_targets_that_can_not_be_met(net):
         Budget(floor).check(net.structure, 10)
 
 
+def test_a_branch_that_is_always_open_is_never_pruned(net, masks):
+    """Branch 1 stays open: branch 2 alone has to meet what is left, and each axis in it."""
+    for unit in ("a.0", "b.0"):
+        masks.frames[unit].fill_(1.0)
+    first = next(iter(net.structure.branches))
+    never = OTHER + A + B
+    R = np.array([1.0, never / DENSE])
+    share = (0.4 * DENSE - never) / (C + D)
+    kept = {"frames": 1.0, "channels": 1.0, "features": 0.5}  # of branch 2, tiles of clip 1 closed
+    over = sum(max(0.0, k - (1 - 0.5 * 0.6)) ** 2 for k in kept.values())
+    budget = Budget(0.4, slack=(0.0, 0.0), anneal=0.0, axis_share=0.5)
+    found = budget.loss(net.structure, masks, 1.0, opened=[first])[0].item()
+    expected = (R.mean() - 0.4) ** 2 + (0.5 - share) ** 2 + over
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_an_open_branch_raises_what_can_be_met(net):
+    first = next(iter(net.structure.branches))
+    floor = (OTHER + A + B) / DENSE
+    Budget(floor + 0.001).check(net.structure, 0, [first])
+    with pytest.raises(DanceError, match=rf"{floor:.3f} of the MACs are never pruned"):
+        Budget(floor).check(net.structure, 0, [first])
+
+
 # ------------------------------------------------------------------ axes
 # Half of clip 0's frames are closed in branch 1, all of clip 1's tiles in branch 2.
 KEPT = {

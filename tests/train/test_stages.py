@@ -311,9 +311,9 @@ def test_the_loss_of_the_gates_is_task_plus_weighted_budget(net, clips, given, t
 def test_the_budget_asks_a_share_of_the_pruned_axes_alone(clips, teacher, monkeypatch):
     asked, loss = [], Budget.loss
 
-    def ask(self, *args, axes=None):
+    def ask(self, *args, axes=None, **rest):
         asked.append((self.axis_share, axes))
-        return loss(self, *args, axes=axes)
+        return loss(self, *args, axes=axes, **rest)
 
     monkeypatch.setattr(Budget, "loss", ask)
     recipe = RECIPE.model_copy(update={"axis_share": 0.25})
