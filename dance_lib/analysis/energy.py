@@ -90,14 +90,14 @@ def devices_table(runs: pd.DataFrame) -> pd.DataFrame:
     Meters and rails stay apart: a ratio is taken within one rail, kind and format alone.
     """
     rows = []
-    keys = ["device", "rail", "kind"]
-    for (device, rail, kind), group in runs.groupby(keys, sort=False):
+    keys = ["device", "rail", "kind", "format"]
+    for (device, rail, kind, meter), group in runs.groupby(keys, sort=False):
         dense = group[group["network"] == DENSE]
         for network, own in group.groupby("network", sort=False):
             row: dict[str, Any] = {
                 "device": device, "network": network, "part": rail, "kind": kind,
                 "sample": f"{len(own)} runs", "clips": own["clips"].sum(),
-                "meter": ", ".join(sorted(set(own["format"]))),
+                "meter": meter,
                 **{value: own[value].mean() for value in VALUES if value in own},
             }  # fmt: skip
             for name, value in (("speedup", "ms_per_clip"), ("energy_ratio", "j_per_clip")):

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from time import perf_counter, sleep
 from typing import Any
 
@@ -53,7 +54,7 @@ def measure_energy(
         table[fact] = table["name"].map({n: c.facts.get(fact) for n, c in metered.items()})
     table["group"] = table["name"].map({n: c.group for n, c in metered.items()})
     common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
-    return table.assign(**common)
+    return table.assign(**common, codecarbon=version("codecarbon"))
 
 
 def chosen(candidates: list[Candidate]) -> list[Candidate]:
@@ -98,14 +99,21 @@ def meter_loops(
     order = list(runs)
     shuffle = random.Random(seed).shuffle
     rows: list[dict[str, Any]] = []
+    meter.energy_of(lambda: None)  # its first stretch also looks for the hardware
     for name in order:
         runs[name]()  # nobody's first run is in a loop
     with tqdm(total=repeats * (len(order) + 1), desc="energy", unit="loop") as bar:
         for repeat in range(repeats):
             shuffle(order)
-            start = clock()
-            readings = meter.energy_of(lambda: rest(loop_s))
-            rested = clock() - start
+            rested = 0.0
+
+            def idling() -> None:
+                nonlocal rested
+                start = clock()
+                rest(loop_s)
+                rested = clock() - start
+
+            readings = meter.energy_of(idling)
             idle = {r.part: (r.energy_j / rested, r.meter) for r in readings}
             bar.update()
             for name in order:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dance_lib.devices.power import LogError
 
@@ -162,7 +162,7 @@ def _declared(source: str, columns: list[Column], role: str, name: str, unit: st
         there = ", ".join(one.name for one in columns)
         many = "no column" if not found else "more than one column"
         raise LogError(f"{source}: {many} '{name}', declared as {role}; columns are {there}")
-    return Column(found[0].place, found[0].name, role, unit)
+    return replace(found[0], role=role, unit=unit)
 
 
 def _pairs(

@@ -52,6 +52,10 @@ def tell(asked: Asked, say: Callable[[str], None], complain: Callable[[str], Non
     Raises:
         LogError: the options contradict each other, or the csv can't be written.
     """
+    if asked.csv is not None and asked.csv.resolve() in {path.resolve() for path in asked.logs}:
+        raise LogError(f"--csv {asked.csv}: is one of the logs, and would be lost")
+    if asked.csv is not None and not asked.csv.parent.is_dir():
+        raise LogError(f"can't write {asked.csv}: there is no folder {asked.csv.parent}")
     declared = Declared(asked.interval, columns_of(asked.columns))
     window = _window(asked)
     tables, refused = [], 0

@@ -52,6 +52,12 @@ class CodeCarbon:
             output_methods=[],
             log_level="error",
             measure_power_secs=1,
+            # Said here, since a configuration file of the user would scale or redefine the joules.
+            tracking_mode="machine",
+            pue=1.0,
+            force_mode_cpu_load=False,
+            rapl_include_dram=False,
+            rapl_prefer_psys=False,
             allow_multiple_runs=True,  # else a lock file that a killed run left stops the next one
         )
         self._stretches = 0
@@ -96,11 +102,12 @@ def nvml_counts() -> bool:
         import pynvml
 
         pynvml.nvmlInit()
-        for index in range(pynvml.nvmlDeviceGetCount()):
+        count = pynvml.nvmlDeviceGetCount()
+        for index in range(count):
             pynvml.nvmlDeviceGetTotalEnergyConsumption(pynvml.nvmlDeviceGetHandleByIndex(index))
     except Exception:  # no such library, driver, GPU or counter, each with an error of its own
         return False
-    return True
+    return count > 0
 
 
 def _reading(part: Part, kwh: float, description: str) -> Reading:

@@ -145,6 +145,8 @@ def _check_covered(
             )
     steps = np.diff(times)
     longest = GAP * float(np.median(steps)) if max_gap is None else max_gap
+    if not longest > 0:
+        raise LogError(f"{name}: a longest step of {longest:g} s is none")
     touched = (times[1:] > window.start) & (times[:-1] < window.end)
     gaps = np.flatnonzero(touched & (steps > longest * (1 + 1e-9)))
     if len(gaps):

@@ -73,7 +73,8 @@ def power_rows(
         format=log.format,
         window=window.name if window else "all",
         clock=log.clock,
-        kind=log.kind,
+        # Seconds and joules by a nominal interval rest on an assumed constant.
+        kind="estimated" if log.clock == "nominal" else log.kind,
         notes="; ".join(log.notes),
     )
 

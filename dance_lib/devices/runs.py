@@ -5,11 +5,12 @@ the idle device was logged. A figure of a clip needs all of that, and none of it
 """
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from dance_lib.devices.formats import Declared
 from dance_lib.devices.latency import LatencyLog
@@ -75,6 +76,18 @@ class RunFile(Strict):
 
     runs: tuple[DeviceRun, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        seen = set()
+        for run in self.runs:
+            close = get_close_matches(run.network.lower(), (DENSE, PRUNED), n=1, cutoff=0.8)
+            if close and run.network not in (DENSE, PRUNED):
+                raise ValueError(f"network {run.network!r}: write {close[0]!r}, or a rival's name")
+            if (run.log, run.window) in seen:
+                raise ValueError(f"{run.log}, window {run.window}: is there twice; it is one run")
+            seen.add((run.log, run.window))
+        return self
+
 
 def read_runs(folder: Path, refused: Callable[[DanceError], object] | None = None) -> pd.DataFrame:
     """A row a run of `runs.yml`, see COLUMNS; none where there is no such folder or file.
@@ -128,8 +141,6 @@ def _row(folder: Path, run: DeviceRun) -> dict[str, Any]:
         "device": run.device,
         "network": run.network,
         "clips": run.clips,
-        # With a nominal interval seconds and joules rest on an assumed constant.
-        "kind": whole["kind"] if whole["clock"] == "recorded" else "estimated",
         "ms_per_clip": ms,
         "idle_w": idle_w,
         "j_per_clip": whole["energy_j"] / run.clips,
@@ -153,6 +164,13 @@ def _whole(folder: Path, stretch: Stretch) -> dict[str, Any]:
                 + (", ".join(named) or "none")
             )
         window = named[stretch.window]
+    elif log.marks or events is not None:
+        raise LogError(f"{stretch.log}: it has windows; name one as `window`")
+    if stretch.rail is not None and log.total and stretch.rail not in (TOTAL, *log.total):
+        raise LogError(
+            f"{stretch.log}: rail {stretch.rail!r} is a part of the device, and what feeds the "
+            f"whole is known: {', '.join(log.total)}; leave `rail` out"
+        )
     rail = stretch.rail or TOTAL
     rows = power_rows(log, window, stretch.max_gap)
     own = rows[rows["rail"] == rail]
@@ -162,6 +180,8 @@ def _whole(folder: Path, stretch: Stretch) -> dict[str, Any]:
             + (", and none is known to feed the whole device" if rail == TOTAL else "")
             + f"; name one of {', '.join(rows['rail'])} as `rail`"
         )
+    if not own["energy_j"].iloc[0] > 0:
+        raise LogError(f"{stretch.log}: {rail} took no energy at all, so it is not what ran")
     return {str(column): value for column, value in own.iloc[0].items()}
 
 

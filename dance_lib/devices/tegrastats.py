@@ -125,6 +125,8 @@ def _rails_of(where: str, fields: str) -> dict[str, tuple[int, int]]:
     rails: dict[str, tuple[int, int]] = {}
     for found in _RAIL.finditer(fields):
         rail, current, average = found[1], int(found[2]), int(found[4])
+        if rail == "NC":  # not connected; AGX Orin prints it twice
+            continue
         if rail in rails:
             raise LogError(f"{where}: rail {rail} twice; delete the line")
         if not 0 <= current <= MOST_MW or not 0 <= average <= MOST_MW:

@@ -41,11 +41,11 @@ def test_measures_by_hand(tables, measure, question, expected, count):
     assert interval.clips == count
 
 
-def runs(*networks, kind="measured", device="board"):
+def runs(*networks, kind="measured", device="board", rail="total", format="csv"):
     """A row a run: (network, ms and joules of a clip)."""
     return pd.DataFrame(
         {"device": device, "network": name, "ms_per_clip": float(ms), "j_per_clip": float(joules),
-         "kind": kind}
+         "kind": kind, "rail": rail, "format": format}
         for name, ms, joules in networks
     )  # fmt: skip
 
@@ -76,6 +76,8 @@ def test_speedup_on_a_device():
         [runs(DENSE, PRUNED, kind="estimated")],
         [runs(DENSE, PRUNED, kind="modelled")],
         [runs(DENSE), runs(PRUNED, kind="estimated")],
+        [runs(DENSE), runs(PRUNED, rail="gpu")],
+        [runs(DENSE), runs(PRUNED, format="tegrastats")],
     ],
 )
 def test_a_speedup_needs_both_networks_measured_on_that_device(tables):
@@ -88,6 +90,9 @@ def test_energy_against_a_named_rival():
     assert device("device_energy", runs(PRUNED, RIVAL)).mean == pytest.approx(1.5)
     better = runs(("pruned", 1, 1), ("SlowFast", 1, 4), device="another")
     assert device("device_energy", runs(PRUNED, RIVAL), better).mean == pytest.approx(4)
+    worse = ("C3D", 50, 9)  # the rival that does best is the state of the art
+    assert device("device_energy", runs(PRUNED, RIVAL, worse)).mean == pytest.approx(1.5)
+    assert device("device_energy", runs(PRUNED), runs(RIVAL, rail="gpu")) is None
     assert device("device_energy", runs(PRUNED), runs(RIVAL, device="another")) is None
     assert device("device_energy", runs(PRUNED, RIVAL, kind="estimated")) is None
 

@@ -44,6 +44,13 @@ def test_a_log_that_is_refused_does_not_stop_the_others(meter, tmp_path):
     assert "meter.csv (csv" in done.stdout
 
 
+def test_a_log_is_not_written_over(meter):
+    before = meter.read_text()
+    done = run(meter, "--csv", meter)
+    assert "is one of the logs" in str(done.exception)
+    assert meter.read_text() == before
+
+
 def test_declared_columns(tmp_path):
     path = tmp_path / "bare.csv"
     path.write_text("t,a\n" + "".join(f"{t},4000\n" for t in range(11)))
@@ -67,7 +74,7 @@ def test_a_name_may_hold_a_colon():
     [
         (["--from", 1], "needs both --from and --to"),
         (["--from", 1, "--to", 2, "--events", "x.csv"], "leave --from and --to out"),
-        (["--csv", "/proc/none/rows.csv"], "can't write /proc/none/rows.csv"),
+        (["--csv", "/proc/none/rows.csv"], "there is no folder /proc/none"),
     ],
 )
 def test_options_that_do_not_go_together(meter, options, reason):

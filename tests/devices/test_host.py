@@ -120,3 +120,22 @@ def test_codecarbon_itself_asks_no_network(monkeypatch):
     readings = CodeCarbon().energy_of(lambda: sum(range(10**6)))
     assert [r.part for r in readings][:2] == ["processor", "memory"]
     assert all(r.energy_j >= 0 and r.kind in ("measured", "estimated") for r in readings)
+
+
+@pytest.mark.parametrize(("gpus", "counts"), [(0, False), (2, True)])
+def test_no_gpu_counts_where_there_is_none(monkeypatch, gpus, counts):
+    library = SimpleNamespace(
+        nvmlInit=lambda: None,
+        nvmlDeviceGetCount=lambda: gpus,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetTotalEnergyConsumption=lambda handle: 1,
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", library)
+    assert host.nvml_counts() is counts
+
+
+def test_a_users_configuration_does_not_scale_the_joules(monkeypatch):
+    monkeypatch.setenv("CODECARBON_PUE", "3")
+    monkeypatch.setenv("CODECARBON_TRACKING_MODE", "process")
+    tracker = CodeCarbon()._tracker
+    assert (tracker._pue, tracker._tracking_mode) == (1.0, "machine")

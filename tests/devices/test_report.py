@@ -64,6 +64,12 @@ def test_a_gap_is_refused_unless_it_is_allowed_or_outside():
     assert energy_table(log, Window("before", 0, 2))["energy_j"].tolist() == [6.0, 2.0, 6.0]
 
 
+@pytest.mark.parametrize("longest", [0.0, -1.0, float("nan")])
+def test_a_longest_step_that_is_none(longest):
+    with pytest.raises(LogError, match="is none"):
+        energy_table(power_log(), max_gap=longest)
+
+
 def test_a_restart_in_the_window_is_refused():
     log = power_log(breaks=(2.0,))
     with pytest.raises(LogError, match="began anew at 2 s"):
@@ -108,7 +114,7 @@ def test_rows_of_power(nano):
     assert table["energy_j"].tolist() == pytest.approx([3.0, 0.3, 3.0])  # 1 s steps, nominal
     assert table["clock"].tolist() == ["nominal"] * 3
     assert "nominal" in table["notes"][0]
-    assert set(table["kind"]) == {"measured"}
+    assert set(table["kind"]) == {"estimated"}  # seconds by an assumed interval
 
 
 def test_a_row_of_latency(tmp_path):

@@ -48,8 +48,26 @@ def test_joules_of_a_clip(folder):
 
 
 def test_repeats_are_counted_by_device_and_network(folder):
-    write(folder, DENSE, DENSE, DENSE.replace("device: board", "device: other"))
+    log(folder, "again.csv", 10)
+    log(folder, "other.csv", 10)
+    write(folder, DENSE, DENSE.replace("dense.csv", "again.csv"),
+          DENSE.replace("dense.csv", "other.csv").replace("board", "other"))  # fmt: skip
     assert read_runs(folder)["run"].tolist() == [0, 1, 0]
+
+
+def test_a_log_with_windows_needs_one_named(folder):
+    (folder / "events.csv").write_text("name,start,end\nrun,2,6\n")
+    write(folder, DENSE + ", events: events.csv")
+    with pytest.raises(LogError, match=r"dense\.csv: it has windows; name one"):
+        read_runs(folder)
+
+
+def test_a_part_does_not_stand_for_the_device_whose_whole_is_known(folder):
+    rows = "".join(f"RAM 1/2MB POM_5V_IN {w}/{w} POM_5V_GPU 9/9\n" for w in (100, 100, 100))
+    (folder / "nano.txt").write_text(rows)
+    write(folder, DENSE.replace("dense.csv", "nano.txt") + ", rail: POM_5V_GPU")
+    with pytest.raises(LogError, match="'POM_5V_GPU' is a part of the device"):
+        read_runs(folder)
 
 
 def test_a_window_of_events(folder):
@@ -94,7 +112,10 @@ def test_without_the_file_there_is_nothing(tmp_path):
         (DENSE.replace("dense.csv", "absent.csv"), r"absent\.csv: No such file"),
         (DENSE.replace("dense.csv", "../dense.csv"), r"\.\./dense\.csv lies outside"),
         (DENSE.replace("dense.csv", "/etc/passwd"), r"/etc/passwd lies outside"),
-        (DENSE + ", rail: gpu", "no rail 'gpu'; name one of power, total as `rail`"),
+        (DENSE + ", rail: gpu", "rail 'gpu' is a part of the device"),
+        (DENSE.replace("network: dense", "network: Dense"), "write 'dense', or a rival's name"),
+        (DENSE.replace("network: dense", "network: prune"), "write 'pruned', or a rival's name"),
+        (f"{DENSE}}}\n  - {{{DENSE}", "is there twice"),
         (DENSE + ", idle: {log: idle.csv, rail: power}", "can't be taken from that of total"),
     ],
 )
