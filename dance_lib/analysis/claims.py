@@ -186,7 +186,8 @@ def _note(claim: Claim, measured: Measured | None, seeds: int) -> str:
     if measured.counted == "runs":
         runs = interval.clips
         return f"{runs} runs of each" if runs > 1 else "one run of each: indication only"
-    behind = max(interval.seeds, seeds) if measured.counted != "seeds" else interval.clips
+    # Of units, values are means over all seeds; of clips, the interval knows the seeds of this row.
+    behind = {"units": seeds, "seeds": interval.clips}.get(measured.counted, interval.seeds)
     counted = "" if measured.counted == "seeds" else f"{interval.clips:,} {measured.counted}, "
     return counted + (f"{behind} seeds" if behind > 1 else "one seed: indication only")
 

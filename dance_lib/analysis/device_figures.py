@@ -97,7 +97,7 @@ def energies(table: pd.DataFrame) -> dict[str, Figure]:
     for axes, value, label in zip(
         panels,
         ("speedup", "energy_ratio"),
-        ("time of a clip, dense / pruned", "joules of a clip, dense / pruned (gross)"),
+        ("time of a clip,\ndense / pruned", "joules of a clip (gross),\ndense / pruned"),
         strict=True,
     ):
         for kind, of_kind in rows.groupby("kind", sort=False):

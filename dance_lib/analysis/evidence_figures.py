@@ -43,7 +43,7 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
     axes.set(
         xlabel="ideal MACs, share of the dense network",
         ylabel="accuracy (%), 95 % interval",
-        title=f"{dense['clips']:,} test clips, {dense['seeds']} seeds",
+        title=f"{dense['clips']:,} test clips, {dense['seeds']} seeds at most",
         xlim=(0, 1),
     )
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)

@@ -107,7 +107,8 @@ def test_notes_say_over_what_and_how_many_seeds(tables):
             ("mac_ratio", "share", 3), ("ratio_spread", "share", 1)
         )
     ]  # fmt: skip
-    assert notes == ["10 clips, 3 seeds", "one seed: indication only"]
+    # The arm has one seed, however many the dense network has.
+    assert notes == ["10 clips, one seed: indication only", "one seed: indication only"]
 
 
 def test_bounds_in_words():

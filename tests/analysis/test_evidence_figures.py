@@ -19,7 +19,7 @@ def test_tradeoff():
     marks = {c.get_label(): c.lines[0].get_xydata().tolist() for c in axes.containers}
     assert sorted(marks["ours"]) == [pytest.approx([0.5, 80.0]), pytest.approx([0.5, 90.0])]
     assert marks["static"] == [[0.5, 50.0]]
-    assert axes.get_title() == "10 test clips, 1 seeds"
+    assert axes.get_title() == "10 test clips, 1 seeds at most"
 
 
 def test_axis_savings():
