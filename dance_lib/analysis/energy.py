@@ -87,11 +87,11 @@ def host_table(rows: pd.DataFrame) -> pd.DataFrame:
 def devices_table(runs: pd.DataFrame) -> pd.DataFrame:
     """A row a device and network: means over its runs, and how many times less than dense.
 
-    Meters and rails stay apart: a ratio is taken within one rail, kind and format alone.
+    A ratio is taken within one rail, kind, meter and clock alone.
     """
     rows = []
-    keys = ["device", "rail", "kind", "format"]
-    for (device, rail, kind, meter), group in runs.groupby(keys, sort=False):
+    keys = ["device", "rail", "kind", "format", "timed_by"]
+    for (device, rail, kind, meter, _), group in runs.groupby(keys, sort=False):
         dense = group[group["network"] == DENSE]
         for network, own in group.groupby("network", sort=False):
             row: dict[str, Any] = {

@@ -164,8 +164,8 @@ def device_energy(tables: Tables, asked: Question) -> Measured | None:
 
 
 def _factor(runs: pd.DataFrame, other: str, value: str) -> Measured | None:
-    """Other over ours, of logs in one format and of one rail: nothing else can be compared."""
-    for _, alike in runs.groupby(["rail", "format"]) if len(runs) else []:
+    """Other over ours, of one rail by one meter and clock: nothing else can be compared."""
+    for _, alike in runs.groupby(["rail", "format", "timed_by"]) if len(runs) else []:
         theirs = alike.loc[alike["network"] == other, value].dropna()
         ours = alike.loc[alike["network"] == PRUNED, value].dropna()
         if len(theirs) and len(ours):

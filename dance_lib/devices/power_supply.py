@@ -25,6 +25,9 @@ TIMES = {"time_s": 1.0, "time_ms": 1e-3}
 ATTRIBUTES = {"current": "current_now", "voltage": "voltage_now", "power": "power_now"}
 MICRO = 1e-6  # what the kernel's documentation has everywhere
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
+# Fuel gauges renew their figures some ten times a second to once in a minute: steps outside this
+# say that the unit of the time is another.
+STEP_S = (0.01, 300.0)
 REMEDY = 'declare the unit, such as current: ("current_now", "mA")'
 
 
@@ -55,6 +58,12 @@ def _read(source: str, text: str, declared: Declared) -> PowerLog:
     told = {"current", "power"} & set(declared.columns)
     battery.check_watts(source, watts, 0.0 if told else battery.LEAST_W, REMEDY)
     seconds = values["time"]
+    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
+    if step > 0 and not STEP_S[0] <= step <= STEP_S[1]:
+        raise LogError(
+            f"{source}: {step:g} s between two samples by {columns['time'][0]}, where a battery is "
+            f"sampled every {STEP_S[0]:g} to {STEP_S[1]:g} s; head the column by the unit it has"
+        )
     index = pd.Index(seconds - seconds[0], name="seconds")
     return PowerLog(
         source=source,

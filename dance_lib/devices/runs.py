@@ -24,8 +24,8 @@ RUNS = "runs.yml"
 DENSE, PRUNED = "dense", "pruned"  # networks by these names; any other name is a rival
 COLUMNS = [
     "device", "network", "run", "log", "window", "rail", "clips", "duration_s", "ms_per_clip",
-    "energy_j", "mean_w", "idle_w", "j_per_clip", "net_j_per_clip", "format", "clock",
-    "kind", "notes",
+    "energy_j", "mean_w", "idle_w", "j_per_clip", "net_j_per_clip", "format", "timed_by",
+    "clock", "kind", "notes",
 ]  # fmt: skip
 
 
@@ -58,6 +58,7 @@ class DeviceRun(Stretch):
     Attributes:
         network: "dense", "pruned", or a rival's own name.
         clips: how many ran in the window.
+        log: of power; or of latency alone, which then tells no energy.
         latency: a latency log of the same run, whose time counts then and not the window's.
         clips_per_run: clips of one timed run of that log.
         idle: the same device at rest.
@@ -92,6 +93,7 @@ class RunFile(Strict):
 def read_runs(folder: Path, refused: Callable[[DanceError], object] | None = None) -> pd.DataFrame:
     """A row a run of `runs.yml`, see COLUMNS; none where there is no such folder or file.
 
+    `timed_by` is "window" or the format of the latency log: times of two kinds are not compared.
     `run` counts the runs of one device and network; rails add up to the whole device, or are the
     one rail that the file names. Joules are gross in `j_per_clip`; the net is without what the idle
     device takes in that time, and empty where no idle log is named.
@@ -120,38 +122,48 @@ def read_runs(folder: Path, refused: Callable[[DanceError], object] | None = Non
 
 
 def _row(folder: Path, run: DeviceRun) -> dict[str, Any]:
-    whole = _whole(folder, run)
+    about = {"device": run.device, "network": run.network, "clips": run.clips}
+    log = _read(folder, run)
+    if isinstance(log, LatencyLog):
+        return about | {
+            **{"log": log.source, "window": "all", "rail": "none", "kind": "measured"},
+            **{"format": log.format, "timed_by": log.format, "duration_s": log.duration_s},
+            "ms_per_clip": log.mean_ms / run.clips_per_run,
+        }
+    whole = _whole(folder, run, log)
     idle_w = float("nan")
     if run.idle is not None:
-        idle = _whole(folder, run.idle)
+        idle = _whole(folder, run.idle, _read(folder, run.idle))
         if (idle["format"], idle["rail"]) != (whole["format"], whole["rail"]):
             raise LogError(
                 f"{run.idle.log}: idle power of {idle['rail']} by {idle['format']} can't be taken "
                 f"from that of {whole['rail']} by {whole['format']} in {run.log}"
             )
         idle_w = idle["energy_j"] / idle["duration_s"]
-    ms = 1e3 * whole["duration_s"] / run.clips
+    ms, timed_by = 1e3 * whole["duration_s"] / run.clips, "window"
     if run.latency is not None:
         timed = read_log(_inside(folder, run.latency))
         if not isinstance(timed, LatencyLog):
             raise LogError(f"{run.latency}: is no log of latency")
-        ms = timed.mean_ms / run.clips_per_run
+        ms, timed_by = timed.mean_ms / run.clips_per_run, timed.format
     return {
         **{name: whole[name] for name in COLUMNS if name in whole},
-        "device": run.device,
-        "network": run.network,
-        "clips": run.clips,
+        **about,
         "ms_per_clip": ms,
+        "timed_by": timed_by,
         "idle_w": idle_w,
         "j_per_clip": whole["energy_j"] / run.clips,
         "net_j_per_clip": (whole["energy_j"] - idle_w * whole["duration_s"]) / run.clips,
     }
 
 
-def _whole(folder: Path, stretch: Stretch) -> dict[str, Any]:
-    """The row of the whole device, or of the rail that stands for it."""
+def _read(folder: Path, stretch: Stretch) -> PowerLog | LatencyLog:
     declared = Declared(stretch.interval, stretch.columns)
-    log = read_log(_inside(folder, stretch.log), stretch.format, declared)
+    return read_log(_inside(folder, stretch.log), stretch.format, declared)
+
+
+def _whole(folder: Path, stretch: Stretch, log: PowerLog | LatencyLog) -> dict[str, Any]:
+    """The row of the whole device, or of the rail that stands for it."""
     if not isinstance(log, PowerLog):
         raise LogError(f"{stretch.log}: tells no power")
     events = _inside(folder, stretch.events) if stretch.events else None

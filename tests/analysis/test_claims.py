@@ -176,7 +176,7 @@ def test_logs_of_both_networks_decide_a_claim_about_that_device(tables):
     def verdict(*runs):
         devices = pd.DataFrame(
             {"device": "jetson-nano", "network": network, "ms_per_clip": ms, "j_per_clip": 1.0,
-             "kind": "measured", "rail": "total", "format": "csv"}
+             "kind": "measured", "rail": "total", "format": "csv", "timed_by": "window"}
             for network, ms in runs
         )  # fmt: skip
         rows = judge(load_claims(OWN), {**tables, "devices": devices}, seeds=3).set_index("id")

@@ -33,6 +33,7 @@ def runs(*, pruned=(1.0,), kind="measured"):
     rows += [("pruned", joules, i) for i, joules in enumerate(pruned)]
     return pd.DataFrame(
         {"device": "board", "network": network, "run": run, "rail": "total", "format": "csv",
+         "timed_by": "window",
          "clips": 100, "ms_per_clip": 10 * joules, "idle_w": 1.0, "j_per_clip": joules,
          "net_j_per_clip": joules - 0.5, "kind": kind}
         for network, joules, run in rows

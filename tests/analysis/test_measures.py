@@ -41,11 +41,11 @@ def test_measures_by_hand(tables, measure, question, expected, count):
     assert interval.clips == count
 
 
-def runs(*networks, kind="measured", device="board", rail="total", format="csv"):
+def runs(*networks, kind="measured", device="board", rail="total", format="csv", timed_by="window"):
     """A row a run: (network, ms and joules of a clip)."""
     return pd.DataFrame(
         {"device": device, "network": name, "ms_per_clip": float(ms), "j_per_clip": float(joules),
-         "kind": kind, "rail": rail, "format": format}
+         "kind": kind, "rail": rail, "format": format, "timed_by": timed_by}
         for name, ms, joules in networks
     )  # fmt: skip
 
@@ -77,6 +77,7 @@ def test_speedup_on_a_device():
         [runs(DENSE, PRUNED, kind="modelled")],
         [runs(DENSE), runs(PRUNED, kind="estimated")],
         [runs(DENSE), runs(PRUNED, rail="gpu")],
+        [runs(DENSE), runs(PRUNED, timed_by="tflite")],
         [runs(DENSE), runs(PRUNED, format="tegrastats")],
     ],
 )

@@ -58,9 +58,9 @@ def test_a_declared_unit():
     assert read(text, MILLI).watts["battery"].tolist() == [2.0, 3.0, 1.0]
     volts = Declared(columns={"voltage": ("volts", "mV"), "time": ("t", "ms")})
     text = VALID.replace("4000000", "4000").replace("voltage_now", "volts").replace("time_s", "t")
-    log = read(text, volts)
+    log = read(text.replace(".0,", "000,"), volts)
     assert log.watts["battery"].tolist() == [2.0, 3.0, 1.0]
-    assert log.watts.index[2] == pytest.approx(0.003)
+    assert log.watts.index[2] == pytest.approx(3)
 
 
 @pytest.mark.parametrize(
@@ -130,3 +130,11 @@ def test_any_words(text):
 def test_any_change(text):
     read_or_refuse(FORMAT, text, Declared())
     read_or_refuse(FORMAT, text, MILLI)
+
+
+@pytest.mark.parametrize(("head", "step"), [("time_s", 1000), ("time_ms", 1), ("time_s", 7200)])
+def test_a_time_in_another_unit_than_its_header_says(head, step):
+    rows = [f"{1_700_000_000 + i * step},-400000,4000000,Discharging" for i in range(4)]
+    text = "\n".join([f"{head},current_now,voltage_now,status", *rows])
+    with pytest.raises(LogError, match=f"between two samples by {head}"):
+        FORMAT.read("log", text, Declared())

@@ -89,6 +89,18 @@ def test_a_latency_log_tells_the_time(folder):
         read_runs(folder)
 
 
+def test_a_latency_log_alone_tells_no_energy(folder):
+    (folder / "bench.txt").write_text(TFLITE)
+    write(folder, "log: bench.txt, device: phone, network: dense, clips: 10", DENSE)
+    phone, board = read_runs(folder).to_dict("records")
+    assert (phone["ms_per_clip"], phone["timed_by"], phone["kind"]) == (100.0, "tflite", "measured")
+    assert pd.isna(phone["j_per_clip"])
+    assert board["timed_by"] == "window"
+    write(folder, DENSE + ", idle: {log: bench.txt}")
+    with pytest.raises(LogError, match=r"bench\.txt: tells no power"):
+        read_runs(folder)
+
+
 def test_a_nominal_clock_is_an_estimate(folder):
     (folder / "bare.csv").write_text("power (W)\n" + "5\n" * 11)
     write(folder, "log: bare.csv, format: csv, interval: 0.5, device: board, network: pruned, "
