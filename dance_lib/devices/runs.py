@@ -140,6 +140,8 @@ def _row(folder: Path, run: DeviceRun) -> dict[str, Any]:
                 f"from that of {whole['rail']} by {whole['format']} in {run.log}"
             )
         idle_w = idle["energy_j"] / idle["duration_s"]
+        if idle_w >= whole["energy_j"] / whole["duration_s"]:
+            raise LogError(f"{run.idle.log}: {idle_w:g} W at rest is no less than in {run.log}")
     ms, timed_by = 1e3 * whole["duration_s"] / run.clips, "window"
     if run.latency is not None:
         timed = read_log(_inside(folder, run.latency))

@@ -47,6 +47,14 @@ def test_joules_of_a_clip(folder):
     assert set(table["kind"]) == {"measured"}
 
 
+def test_a_device_does_not_take_more_at_rest(folder):
+    write(
+        folder, "log: idle.csv, device: board, network: pruned, clips: 10, idle: {log: dense.csv}"
+    )
+    with pytest.raises(LogError, match="10 W at rest is no less than in idle"):
+        read_runs(folder)
+
+
 def test_repeats_are_counted_by_device_and_network(folder):
     log(folder, "again.csv", 10)
     log(folder, "other.csv", 10)
