@@ -1,10 +1,11 @@
 """Joules of a clip on this machine: long loops under a meter, in turns, with idle power beside."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import version
 from time import perf_counter, sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from tqdm import tqdm
@@ -14,7 +15,7 @@ from dance_lib.bench.measure import make_candidates
 from dance_lib.bench.plans import CONTROLLER
 from dance_lib.bench.provenance import provenance
 from dance_lib.bench.setting import BenchError, Setting
-from dance_lib.devices.host import CodeCarbon, Meter
+from dance_lib.devices.host import CodeCarbon, Meter, Part, Reading
 
 LOOP_S = 30.0  # a meter's steps, and codecarbon's of a second, are lost in it
 REPEATS = 3
@@ -51,8 +52,7 @@ def measure_energy(
     table = meter_loops(
         runs, meter, batch=setting.batch, loop_s=loop_s, repeats=repeats, seed=setting.seed
     )
-    facts = ("group", "engine", "plan", "ideal_mac_ratio")
-    for fact in facts[1:]:
+    for fact in ("engine", "plan", "ideal_mac_ratio"):
         table[fact] = table["name"].map({n: c.facts.get(fact) for n, c in metered.items()})
     table["group"] = table["name"].map({n: c.group for n, c in metered.items()})
     common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
@@ -107,48 +107,66 @@ def meter_loops(
     with tqdm(total=repeats * (len(order) + 1), desc="energy", unit="loop") as bar:
         for repeat in range(repeats):
             shuffle(order)
-            rested = 0.0
-
-            def idling() -> None:
-                nonlocal rested
-                start = clock()
-                rest(loop_s)
-                rested = clock() - start
-
-            readings = meter.energy_of(idling)
-            idle = {r.part: (r.energy_j / rested, r.meter) for r in readings}
+            resting = _metered(lambda: rest(loop_s), meter, clock)
+            idle = {r.part: (r.energy_j / resting.duration_s, r.meter) for r in resting.readings}
             bar.update()
             for name in order:
-                calls, taken = 0, 0.0
-
-                def loop(run: Callable[[], object] = runs[name]) -> None:
-                    nonlocal calls, taken
-                    start = clock()
-                    while (taken := clock() - start) < loop_s:
-                        run()
-                        calls += 1
-
-                readings = meter.energy_of(loop)
+                loop = _metered(partial(_calls, runs[name], loop_s, clock), meter, clock)
                 bar.update()
-                clips = calls * batch
-                for reading in readings:
-                    power, by = idle.get(reading.part, (float("nan"), ""))
-                    known = power if by == reading.meter else float("nan")
-                    rows.append(
-                        {
-                            "name": name,
-                            "repeat": repeat,
-                            "part": reading.part,
-                            "meter": reading.meter,
-                            "kind": reading.kind,
-                            "clips": clips,
-                            "duration_s": taken,
-                            "ms_per_clip": 1e3 * taken / clips,
-                            "power_w": reading.energy_j / taken,
-                            "idle_w": known,
-                            "energy_j": reading.energy_j,
-                            "j_per_clip": reading.energy_j / clips,
-                            "net_j_per_clip": (reading.energy_j - known * taken) / clips,
-                        }
-                    )
+                about = {"name": name, "repeat": repeat}
+                rows += [about | row for row in _rows(loop, loop.result * batch, idle)]
     return pd.DataFrame(rows)
+
+
+class _Stretch(NamedTuple):
+    """What was done under a meter, how long it took, and the joules."""
+
+    result: Any
+    duration_s: float
+    readings: list[Reading]
+
+
+def _metered(work: Callable[[], Any], meter: Meter, clock: Callable[[], float]) -> _Stretch:
+    """Do the work under the meter; the clock leaves out what the meter itself takes."""
+    result, duration_s = None, 0.0
+
+    def timed() -> None:
+        nonlocal result, duration_s
+        start = clock()
+        result = work()
+        duration_s = clock() - start
+
+    readings = meter.energy_of(timed)
+    return _Stretch(result, duration_s, readings)
+
+
+def _calls(run: Callable[[], object], loop_s: float, clock: Callable[[], float]) -> int:
+    """Run until `loop_s` seconds are over; how often that was."""
+    start, calls = clock(), 0
+    while clock() - start < loop_s:
+        run()
+        calls += 1
+    return calls
+
+
+def _rows(
+    loop: _Stretch, clips: int, idle: Mapping[Part, tuple[float, str]]
+) -> Iterator[dict[str, Any]]:
+    """A row a part of the machine; `idle` has its power at rest, and by which meter."""
+    taken = loop.duration_s
+    for reading in loop.readings:
+        power, by = idle.get(reading.part, (float("nan"), ""))
+        known = power if by == reading.meter else float("nan")
+        yield {
+            "part": reading.part,
+            "meter": reading.meter,
+            "kind": reading.kind,
+            "clips": clips,
+            "duration_s": taken,
+            "ms_per_clip": 1e3 * taken / clips,
+            "power_w": reading.energy_j / taken,
+            "idle_w": known,
+            "energy_j": reading.energy_j,
+            "j_per_clip": reading.energy_j / clips,
+            "net_j_per_clip": (reading.energy_j - known * taken) / clips,
+        }

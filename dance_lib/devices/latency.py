@@ -5,6 +5,8 @@ from math import isfinite
 
 from dance_lib.devices.power import LogError
 
+NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:e[+-]?[0-9]{1,2})?"  # as benchmark tools print them
+
 
 @dataclass(frozen=True)
 class LatencyLog:

@@ -15,11 +15,10 @@ or tsl (OutputToStream); described in the README.md of that folder.
 import re
 
 from dance_lib.devices.formats import Declared, Format
-from dance_lib.devices.latency import LatencyLog
+from dance_lib.devices.latency import NUMBER, LatencyLog
 from dance_lib.devices.power import LogError
 
 LOGCAT = r"(?:INFO: |(?:[^a-z]* )?I[ /]tflite *(?:\( *[0-9]+\))?: )?"  # before a line on a device
-NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:e[+-]?[0-9]{1,2})?"
 SUMMARY = re.compile(
     rf"{LOGCAT}Inference timings in us: Init: {NUMBER}, First inference: {NUMBER}, "
     rf"Warmup \(avg\): (?:{NUMBER}|-?nan), Inference \(avg\): (?P<mean>{NUMBER})\s*"

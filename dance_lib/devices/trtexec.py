@@ -16,11 +16,10 @@ printEpilog, printMetricExplanations), read at releases 8.2 to 10.
 import re
 
 from dance_lib.devices.formats import Declared, Format
-from dance_lib.devices.latency import LatencyLog
+from dance_lib.devices.latency import NUMBER, LatencyLog
 from dance_lib.devices.power import LogError
 
 PREFIX = r"(?:\[[^]]*\] )*"  # [date] [I]
-NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:e[+-]?[0-9]{1,2})?"
 SUMMARY = re.compile(rf"{PREFIX}=== Performance summary ===\s*")
 COMPUTE = re.compile(rf"{PREFIX}GPU Compute Time: (.*)")
 ITEM = re.compile(rf"(\w+|percentile\([0-9.]+%\)) = ({NUMBER}) ms")
