@@ -70,6 +70,14 @@ def r2plus1d_narrow(
     return network
 
 
+def r2plus1d_medium(num_classes: int) -> nn.Module:
+    """Four times as wide as `r2plus1d_narrow`: 913 MMAC for a clip of 16 × 56 × 56.
+
+    Large enough that a runtime's time follows its MACs, small enough to train on two cores.
+    """
+    return r2plus1d_narrow(num_classes, widths=(64, 128, 256))
+
+
 def _start_from_motion(temporal: nn.Module) -> None:
     """Let every other kernel of a (3, 1, 1) convolution start as a difference over time.
 

@@ -13,7 +13,7 @@ from torch import nn
 import dance_lib.torchvision_schemas  # noqa: F401  (before torchvision: see there)
 from dance_lib.errors import DanceError
 from dance_lib.models.c3d import C3D
-from dance_lib.models.narrow import r2plus1d_narrow
+from dance_lib.models.narrow import r2plus1d_medium, r2plus1d_narrow
 
 Build = Callable[[int, str | None], nn.Module]
 
@@ -203,6 +203,7 @@ def _with_classes(network: nn.Module, num_classes: int) -> nn.Module:
 _BUILDERS: dict[str, Build] = {
     "c3d": _own(C3D),
     "r2plus1d_narrow": _own(r2plus1d_narrow),
+    "r2plus1d_medium": _own(r2plus1d_medium),
     **{name: _torchvision(name) for name in ("r3d_18", "mc3_18", "r2plus1d_18", "s3d")},
     **{
         name: _pytorchvideo(name)

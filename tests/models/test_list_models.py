@@ -20,6 +20,7 @@ EXPECTED = {
     "mc3_18": (8, 8 * 2, 64, 16),
     "r2plus1d_18": (8, 8 * 4, 45, 32),  # the stem is the first of its two convolutions
     "r2plus1d_narrow": (3, 3 * 4, 12, 12),
+    "r2plus1d_medium": (3, 3 * 4, 12, 12),
     "r2plus1d_r50": (16, 16 * 4, 64, 64),
     "r3d_18": (8, 8 * 2, 64, 16),
     "s3d": (4 + 9 * 8, 76, 64, 76),  # plain: stem's temporal, three before nine blocks of eight
