@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -104,6 +105,12 @@ class Dance(nn.Module):
     def plan_from(self, stem_output: Tensor, clip: Tensor | None = None) -> PruningPlan:
         """The controller's plan for the stem's output, without gate noise; see `statistics`."""
         return self.controller.plan(self.statistics(stem_output, clip))
+
+    def export(self, folder: str | Path, form: str = "dense", **options: Any) -> list[Path]:
+        """Write ONNX files, "dense", "dynamic" or "codebook"; see `dance_lib.deploy.export`."""
+        from dance_lib.deploy.export import export  # an optional package: onnx
+
+        return export(self, folder, form, **options)
 
     def stem(self, clip: Tensor) -> Tensor:
         """Normalise, then run the stem: (N, C, T, H, W) -> (N, C_s, T_s, H_s, W_s)."""

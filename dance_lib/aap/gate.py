@@ -30,7 +30,8 @@ def keep_best(gates: Tensor, logits: Tensor) -> Tensor:
     Both are (N, ...); all axes after the first are one set of gates.
     """
     flat, scores = gates.flatten(1), logits.flatten(1)
-    if (flat.detach() >= 0.5).any(1).all():
+    # What is traced for an export must hold for other clips too.
+    if not torch.jit.is_tracing() and (flat.detach() >= 0.5).any(1).all():
         return gates
     best = torch.zeros_like(flat).scatter_(1, scores.argmax(1, keepdim=True), 1.0)
     closed = (flat.detach() < 0.5).all(1, keepdim=True)

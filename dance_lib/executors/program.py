@@ -14,7 +14,7 @@ from dance_lib.executors.operations import add, as_pytorch, operation, pointwise
 from dance_lib.executors.rows import Rows
 from dance_lib.executors.steps import OTHER, Run, Step, mark_last, run_of_unit, sum_step
 from dance_lib.models.nodes import TRANSPARENT, Nodes, is_plain, overwrites
-from dance_lib.models.residual import is_addition
+from dance_lib.models.residual import is_addition, owned_by_branches
 from dance_lib.models.structure import Structure, Unit
 from dance_lib.models.tracing import function_name, holds_tensors, shape_of
 
@@ -54,7 +54,7 @@ class Program:
                 self._stem_node = self._real(node)
         self._result = self._real(self._result)
         mark_last(steps, keep={self._result})
-        owners = self._owners(graph)
+        owners = owned_by_branches(network, structure)
         for step in steps:
             step.branch = owners.get(step.node)
         cut = next(i for i, step in enumerate(steps) if step.node is self._stem_node) + 1
@@ -224,20 +224,3 @@ class Program:
             transparent = isinstance(self._nodes.module(user), TRANSPARENT)
             found += self._users(user) if transparent else [user]
         return found
-
-    def _owners(self, graph: list[fx.Node]) -> dict[fx.Node, str]:
-        """Nodes that only one droppable branch needs: all that they lead to is its end."""
-        owners: dict[fx.Node, str] = {}
-        ends = {
-            unit.node: unit.branch
-            for unit in self._structure.units.values()
-            if self._structure.branches[unit.branch].droppable
-        }
-        for node in reversed(graph):
-            if node.name in ends:
-                owners[node] = ends[node.name]
-            elif not (overwrites(self._network, node) and len(node.all_input_nodes[0].users) > 1):
-                leading = {owners.get(user) for user in node.users}
-                if len(leading) == 1 and None not in leading:
-                    owners[node] = leading.pop() or ""
-        return owners

@@ -7,10 +7,10 @@ the other its shortcut.
 import operator
 
 import torch
-from torch import fx
+from torch import fx, nn
 
-from dance_lib.models.nodes import CONCATENATIONS, Nodes, after, before
-from dance_lib.models.structure import StructureError
+from dance_lib.models.nodes import CONCATENATIONS, Nodes, after, before, overwrites
+from dance_lib.models.structure import Structure, StructureError
 from dance_lib.models.tracing import function_name, holds_tensors
 
 ADDITIONS = (operator.add, operator.iadd, torch.add)
@@ -19,6 +19,24 @@ ADDITIONS = (operator.add, operator.iadd, torch.add)
 def is_addition(node: fx.Node) -> bool:
     """Whether a node adds two values."""
     return node.target in ADDITIONS or node.target in ("add", "add_")
+
+
+def owned_by_branches(network: nn.Module, structure: Structure) -> dict[fx.Node, str]:
+    """Nodes that only one droppable branch needs, and its name: all that they lead to is its end."""
+    owners: dict[fx.Node, str] = {}
+    ends = {
+        unit.node: unit.branch
+        for unit in structure.units.values()
+        if structure.branches[unit.branch].droppable
+    }
+    for node in reversed(structure.graph.nodes):
+        if node.name in ends:
+            owners[node] = ends[node.name]
+        elif not (overwrites(network, node) and len(node.all_input_nodes[0].users) > 1):
+            leading = {owners.get(user) for user in node.users}
+            if len(leading) == 1 and None not in leading:
+                owners[node] = leading.pop() or ""
+    return owners
 
 
 def residual_branches(nodes: Nodes, stem: fx.Node) -> list[list[fx.Node]]:

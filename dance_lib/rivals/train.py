@@ -19,7 +19,7 @@ from dance_lib.rivals.smaller import Kind, smaller
 from dance_lib.train.evaluate import predict
 from dance_lib.train.layout import laid_out
 from dance_lib.train.recipe import Recipe
-from dance_lib.train.stages import History, train_ava, train_dense, train_static
+from dance_lib.train.stages import History, train_ava, train_dense, train_planned
 
 TRIED = 900  # training clips on which branches to drop are chosen
 DRAWN = 64  # random plans whose mean MAC ratio is brought to the budget
@@ -103,17 +103,17 @@ def _random_clip(
 ) -> Rival:
     draw = _draws(net, recipe.budget)
 
-    def anew(count: int) -> PruningPlan:  # from the generator that `fit` seeds for every epoch
-        return draw(count, int(torch.randint(2**31, ())))
+    def anew(clips: Tensor) -> PruningPlan:  # from the generator that `fit` seeds for every epoch
+        return draw(len(clips), int(torch.randint(2**31, ())))
 
-    history = train_static(net, clips, recipe, plans=anew, **rest)
+    history = train_planned(net, clips, recipe, plans=anew, **rest)
     return Rival(net, history, lambda count: draw(count, rest["seed"]))
 
 
 def _static(
     net: Dance, clips: ClipSet, recipe: Recipe, plan: PruningPlan, rest: dict[str, Any]
 ) -> Rival:
-    history = train_static(net, clips, recipe, plans=lambda _: plan, **rest)
+    history = train_planned(net, clips, recipe, plans=lambda _: plan, **rest)
     return Rival(net, history, lambda count: repeated(plan, count))
 
 

@@ -9,7 +9,7 @@ from dance_lib.train.stages import (
     train_dense,
     train_gates,
     train_joint,
-    train_static,
+    train_planned,
 )
 
 __all__ = [
@@ -24,5 +24,5 @@ __all__ = [
     "train_dense",
     "train_gates",
     "train_joint",
-    "train_static",
+    "train_planned",
 ]

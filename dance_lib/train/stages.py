@@ -200,36 +200,44 @@ def train_joint(
     return history
 
 
-def train_static(
+def train_planned(
     net: Dance,
     clips: ClipSet,
     recipe: Recipe,
     *,
-    plans: Callable[[int], PruningPlan],
+    plans: Callable[[Tensor], PruningPlan],
     teacher: Tensor,
     seed: int,
+    epochs: int | None = None,
     resume: Path | None = None,
 ) -> History:
-    """Retrain the backbone under plans that do not look, for as long as every arm is retrained.
+    """Retrain the backbone under plans that are given; the controller stays as it is.
 
     Args:
-        plans: plans for so many clips, or one for all of them.
+        plans: the stem's output (N, C_s, T_s, H_s, W_s) -> plans of these clips, or one for all.
+        epochs: `recipe.retrain_epochs` if None, as long as every arm is retrained.
     """
+    epochs = recipe.retrain_epochs if epochs is None else epochs
 
     def loss(step: Step) -> Tensor:
-        logits = net.body(net.stem(step.clips), Masked(plans(len(step.clips))))
+        stem_output = net.stem(step.clips)
+        logits = net.body(stem_output, Masked(plans(stem_output)))
         return _task_loss(recipe, logits, teacher, step)
+
+    def prepare() -> None:
+        net.train()
+        net.controller.eval()
 
     return _fit(
         net,
         clips,
         recipe,
         loss,
-        [_backbone_rate(net, recipe, 0, recipe.retrain_epochs)],
-        stage="static",
-        epochs=recipe.retrain_epochs,
+        [_backbone_rate(net, recipe, recipe.retrain_epochs - epochs, epochs)],
+        stage="planned",
+        epochs=epochs,
         seed=seed + 1,
-        prepare=net.train,
+        prepare=prepare,
         resume=resume,
     )
 

@@ -44,9 +44,9 @@ def rival(net, clips, plans, teacher):
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """Nothing is trained; what `train_static` is given ends up here."""
+    """Nothing is trained; what `train_planned` is given ends up here."""
     given = {}
-    monkeypatch.setattr(module, "train_static", lambda *_, **rest: given.update(rest) or [])
+    monkeypatch.setattr(module, "train_planned", lambda *_, **rest: given.update(rest) or [])
     return given
 
 
@@ -65,7 +65,7 @@ def test_static_plans_are_trained_and_run(net, clips, rival, method):
     found = rival(method)
     assert found.net is net  # the dense network went on
     assert [(row["stage"], row["epoch"]) for row in found.history] == [
-        ("static", i) for i in range(4)
+        ("planned", i) for i in range(4)
     ]
     assert not same(state(net.backbone), before)
     assert same(state(net.controller), controller)

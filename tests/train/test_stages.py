@@ -19,7 +19,7 @@ from dance_lib.train import (
     train_dense,
     train_gates,
     train_joint,
-    train_static,
+    train_planned,
 )
 from dance_lib.train.loop import Step
 from dance_lib.train.stages import calibrate
@@ -369,16 +369,16 @@ def test_no_epochs_leave_a_frozen_network_alone(net, clips, teacher):
 def test_static_plans_are_retrained_as_long_as_every_arm(net, clips, teacher, rates_used):
     sizes = []
 
-    def plans(count):
-        sizes.append(count)
-        return PruningPlan.random(net, count, frames=0.5)
+    def plans(stem_output):
+        sizes.append(len(stem_output))
+        return PruningPlan.random(net, len(stem_output), frames=0.5)
 
     controller, backbone = state(net.controller), state(net.backbone)
-    history = train_static(net, clips, RECIPE, plans=plans, teacher=teacher, seed=0)
+    history = train_planned(net, clips, RECIPE, plans=plans, teacher=teacher, seed=0)
     by_hand = [RECIPE.retrain_lr * (1 + math.cos(math.pi * i / 12)) / 2 for i in range(12)]
     assert [rate for (rate,) in rates_used] == pytest.approx(by_hand)  # backbone alone
     assert sizes == [16, 16, 8] * 4
-    assert [(row["stage"], row["epoch"]) for row in history] == [("static", i) for i in range(4)]
+    assert [(row["stage"], row["epoch"]) for row in history] == [("planned", i) for i in range(4)]
     assert same(state(net.controller), controller)
     assert not same(state(net.backbone), backbone)
 
@@ -386,7 +386,7 @@ def test_static_plans_are_retrained_as_long_as_every_arm(net, clips, teacher, ra
 def test_the_loss_of_a_static_plan(net, clips, given, teacher):
     """That of the network under this plan, one for all clips, with the labels softened by both."""
     plan = PruningPlan.random(net, 1, frames=0.5, channels=0.5, features=0.5, seed=3)
-    train_static(net, clips, RECIPE, plans=lambda _: plan, teacher=teacher, seed=0)
+    train_planned(net, clips, RECIPE, plans=lambda _: plan, teacher=teacher, seed=0)
     net.eval()
     step = step_of(clips)
     with torch.no_grad():
