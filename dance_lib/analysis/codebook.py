@@ -1,0 +1,196 @@
+"""What a codebook of static networks keeps of dynamic pruning: accuracy, MACs, time, memory."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from dance_lib.analysis.comparisons import compare
+from dance_lib.analysis.intervals import clip_interval
+from dance_lib.bench.deployed import SPARSE
+
+FREE, CODES, TUNED, DENSE = "free plans", "codes", "codes, tuned", "dense"
+NAN = float("nan")
+
+
+def accuracy_table(clips: pd.DataFrame, dense: pd.DataFrame) -> pd.DataFrame:
+    """A row a number of codes, before and after tuning; before them dense and free plans.
+
+    Args:
+        clips: of 05_codebook, `plans` one of FREE, CODES and TUNED. dense: of 01_dense.
+    """
+    free = clips[clips["plans"] == FREE].drop_duplicates(["seed", "fold", "path"])
+    parts: list[tuple[str, Any, pd.DataFrame]] = [
+        (DENSE, 0, dense[dense["plans"] == "dense"]),
+        (FREE, 0, free),
+    ]
+    for plans in (CODES, TUNED):
+        own = clips[clips["plans"] == plans]
+        parts += [(plans, codes, own[own["codes"] == codes]) for codes in own["codes"].unique()]
+    table = []
+    for plans, codes, rows in parts:
+        accuracy = clip_interval(rows)
+        against = compare(rows, free).difference
+        table.append(
+            {
+                "plans": plans,
+                "codes": codes,
+                "seeds": accuracy.seeds,
+                "clips": accuracy.clips,
+                "accuracy": accuracy.mean,
+                "low": accuracy.low,
+                "high": accuracy.high,
+                "mac_ratio": rows["mac_ratio"].mean(),
+                "over_free": against.mean,
+                "over_free_low": against.low,
+                "over_free_high": against.high,
+                "kind": "measured",
+            }
+        )
+    return pd.DataFrame(table)
+
+
+def speed_table(timings: pd.DataFrame, loads: pd.DataFrame) -> pd.DataFrame:
+    """A row a number of codes, form and engine: milliseconds, and dense over them.
+
+    Both are means over clips, since a form's time depends on the clip. `speedup` is over the
+    fastest dense form of all engines in the same job, its interval by the bootstrap over rounds;
+    several seeds are pooled.
+
+    Args:
+        timings: of 05_codebook: seed, codes, form, engine, round, ms. loads: the same without
+            round: load_s, memory_mib, file_mib.
+    """
+    rows = []
+    for codes, job in timings.groupby("codes"):
+        times: Any = job.pivot_table(
+            index=["seed", "round"], columns=["form", "engine"], values="ms"
+        )
+        dense = [key for key in times if key[0].startswith(DENSE)]
+        best: Any = times[dense].mean().idxmin()
+        for key in times:
+            form, engine = map(str, key)
+            own = times[key]
+            ratio = _ratio_interval(times[best].to_numpy(), own.to_numpy())
+            held = loads[
+                (loads["codes"] == codes) & (loads["form"] == form) & (loads["engine"] == engine)
+            ]
+            rows.append(
+                {
+                    "codes": codes,
+                    "form": form,
+                    "engine": engine,
+                    "rounds": len(own),
+                    "ms": own.mean(),
+                    "ms_median": own.median(),
+                    "dense_form": best[0],
+                    "dense_engine": best[1],
+                    "speedup": ratio[0],
+                    "speedup_low": ratio[1],
+                    "speedup_high": ratio[2],
+                    **{name: held[name].mean() for name in ("load_s", "memory_mib", "file_mib")},
+                    "kind": "measured",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _ratio_interval(theirs: np.ndarray, ours: np.ndarray) -> tuple[float, float, float]:
+    """Mean of theirs over mean of ours, paired by round, with its 95 % interval."""
+    mean = float(theirs.mean() / ours.mean())
+    if len(ours) < 2 or np.array_equal(theirs, ours):
+        return (mean, mean, mean) if np.array_equal(theirs, ours) else (mean, NAN, NAN)
+    found = stats.bootstrap(
+        (theirs, ours), lambda a, b, axis: a.mean(axis) / b.mean(axis), paired=True,
+        vectorized=True, n_resamples=2000, method="percentile", rng=0,
+    ).confidence_interval  # fmt: skip
+    return mean, float(found.low), float(found.high)
+
+
+def figure(accuracy: pd.DataFrame, speed: pd.DataFrame) -> Figure:
+    """Left accuracy by the number of codes, right the speedup of each form over dense."""
+    drawn, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="constrained")
+    ends = {DENSE: "--", FREE: ":"}
+    for plans, line in ends.items():
+        row = accuracy[accuracy["plans"] == plans].iloc[0]
+        left.axhline(100 * row["accuracy"], color="0.35", linestyle=line, linewidth=1.2)
+        left.annotate(
+            f"{plans} ({row['mac_ratio']:.2f} of the MACs)", (1, 100 * row["accuracy"]),
+            xycoords=left.get_yaxis_transform(), xytext=(-2, 3), textcoords="offset points",
+            ha="right", fontsize="small", color="0.3",
+        )  # fmt: skip
+    for plans, marker in ((TUNED, "o"), (CODES, "s")):
+        rows = accuracy[accuracy["plans"] == plans]
+        values = 100 * rows[["accuracy", "low", "high"]].to_numpy(float)
+        left.errorbar(
+            rows["codes"], values[:, 0],
+            [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]],
+            marker=marker, capsize=2.5, label=plans,
+        )  # fmt: skip
+    first = accuracy.iloc[0]
+    _by_codes(left, accuracy["codes"])
+    left.set(
+        ylabel="accuracy (%), 95 % interval",
+        title=f"{first['clips']:,} test clips, {accuracy['seeds'].max()} seeds",
+    )
+    left.legend(frameon=False, loc="lower right")
+    shown = speed[~speed["form"].str.startswith(DENSE)]
+    for key, rows in shown.groupby(["form", "engine"], sort=False):
+        form, engine = map(str, key)
+        fixed = form.startswith("codebook")
+        right.plot(
+            rows["codes"], rows["speedup"], marker="o" if fixed else "x",
+            linestyle="-" if fixed else ":", label=f"{form}, {engine}",
+        )  # fmt: skip
+    right.axhline(1, color="0.35", linestyle="--", linewidth=1.2)
+    _by_codes(right, speed["codes"])
+    right.set(ylabel="speedup over the fastest dense form", title="one clip, one thread")
+    right.set_ylim(bottom=0)
+    right.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small")
+    return drawn
+
+
+def run_answer(codes: int, clips: pd.DataFrame) -> str:
+    """Accuracy of one run: free plans, codes, tuned codes."""
+    means = clips.groupby("plans")[["correct", "mac_ratio"]].mean().to_dict("index")
+    told = ", ".join(
+        f"{plans} {100 * means[plans]['correct']:.1f} % at {means[plans]['mac_ratio']:.2f}"
+        for plans in (FREE, CODES, TUNED)
+    )
+    return f"{codes} codes on {len(clips) // 3:,} clips, accuracy at a share of the MACs: {told}."
+
+
+def _by_codes(axes: Axes, codes: Iterable[int]) -> None:
+    known = sorted({int(c) for c in codes if c > 0})
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(known, [str(c) for c in known])
+    axes.minorticks_off()
+    axes.set_xlabel("static networks in the codebook")
+
+
+def answer(accuracy: pd.DataFrame, speed: pd.DataFrame, codes: int = 4) -> str:
+    """Which number of codes comes nearest to free plans, and what they gain in time."""
+    tuned = accuracy[accuracy["plans"] == TUNED]
+    best = tuned.sort_values("accuracy").iloc[-1]
+    lines = [
+        f"With **{int(best['codes'])}** static networks a clip chooses from, accuracy is "
+        f"{100 * best['accuracy']:.1f} %, {100 * best['over_free']:+.1f} points "
+        f"[{100 * best['over_free_low']:+.1f}, {100 * best['over_free_high']:+.1f}] against free "
+        f"plans, at {best['mac_ratio']:.2f} of the MACs."
+    ]
+    asked = speed[(speed["codes"] == codes) & speed["form"].str.startswith("codebook")]
+    if len(asked):
+        top = asked.sort_values("ms").iloc[0]
+        sparse = speed[(speed["codes"] == codes) & (speed["engine"] == SPARSE)].iloc[0]
+        lines.append(
+            f"{codes} codes in {top['engine']} take {top['ms']:.2f} ms a clip: "
+            f"{top['speedup']:.2f}× [{top['speedup_low']:.2f}, {top['speedup_high']:.2f}] over the "
+            f"fastest dense form ({top['dense_form']}, {top['dense_engine']}); free plans in our "
+            f"own executor {sparse['speedup']:.2f}×."
+        )
+    return " ".join(lines)

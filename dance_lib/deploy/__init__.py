@@ -1,0 +1,1 @@
+"""Networks for engines that take static graphs: a codebook of plans, ONNX files, a device's kit."""
