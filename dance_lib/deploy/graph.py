@@ -108,13 +108,28 @@ def whole(*values: int) -> np.ndarray:
 
 def _computed(op: str, inputs: Sequence[Value], attributes: Mapping[str, Any]) -> Any:
     """What an operator gives for known inputs, by ONNX's own reference implementation."""
-    names = [f"x{i}" for i in range(len(inputs))]
-    node = helper.make_node(op, names, ["y"], **attributes)
-    infos = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), None)
-        for name, value in zip(names, inputs, strict=True)
-        if isinstance(value, np.ndarray)
-    ]
-    result = helper.make_tensor_value_info("y", TensorProto.UNDEFINED, None)
-    model = helper.make_model(helper.make_graph([node], op, infos, [result]), **VERSIONS)
-    return np.asarray(ReferenceEvaluator(model).run(None, dict(zip(names, inputs, strict=True)))[0])
+    arrays = [value for value in inputs if isinstance(value, np.ndarray)]
+    kinds = tuple(helper.np_dtype_to_tensor_dtype(array.dtype) for array in arrays)
+    evaluator = _evaluator(op, kinds, repr(sorted(attributes.items())), **attributes)
+    feed = {f"x{i}": array for i, array in enumerate(arrays)}
+    return np.asarray(evaluator.run(None, feed)[0])
+
+
+_EVALUATORS: dict[tuple[str, tuple[int, ...], str], ReferenceEvaluator] = {}
+
+
+def _evaluator(
+    op: str, kinds: tuple[int, ...], known_by: str, **attributes: Any
+) -> ReferenceEvaluator:
+    """One for each operator, types and attributes: making it takes longer than running it."""
+    key = (op, kinds, known_by)
+    if key not in _EVALUATORS:
+        names = [f"x{i}" for i in range(len(kinds))]
+        node = helper.make_node(op, names, ["y"], **attributes)
+        infos = [
+            helper.make_tensor_value_info(n, k, None) for n, k in zip(names, kinds, strict=True)
+        ]
+        result = helper.make_tensor_value_info("y", TensorProto.UNDEFINED, None)
+        graph = helper.make_graph([node], op, infos, [result])
+        _EVALUATORS[key] = ReferenceEvaluator(helper.make_model(graph, **VERSIONS))
+    return _EVALUATORS[key]

@@ -40,7 +40,9 @@ def operation(graph: Graph, nodes: Nodes, node: fx.Node, values: list[Any]) -> A
         return replace(x, value=function(graph, x.value))
     if nodes.is_global_mean(node):
         return _mean(graph, first, shape_of(node))
-    if isinstance(module, nn.MaxPool3d | nn.AvgPool3d | nn.AdaptiveAvgPool3d):
+    if isinstance(module, nn.AdaptiveAvgPool3d) or name == "adaptive_avg_pool3d":
+        return _adaptive_pool(graph, nodes, node, first)
+    if isinstance(module, nn.MaxPool3d | nn.AvgPool3d):
         return _pool(graph, nodes, node, module, first)
     if isinstance(module, nn.Linear):
         return _linear(graph, module, first)
@@ -201,11 +203,6 @@ def _pool(graph: Graph, nodes: Nodes, node: fx.Node, pool: Any, x: Any) -> Map:
     x = x.everywhere(graph)
     C, *size = nodes.map_of(node)
     shape = (C, size[0], size[1], size[2])
-    if isinstance(pool, nn.AdaptiveAvgPool3d):
-        value: Value = x.value
-        for axis, cells in zip((2, 3, 4), size, strict=True):
-            value = _averaged(graph, value, axis, x.shape[axis - 1], cells)
-        return Map(value, shape, x.kept)
     strides = pool.stride if pool.stride is not None else pool.kernel_size
     common = {
         "kernel_shape": _three(pool.kernel_size),
@@ -222,6 +219,15 @@ def _pool(graph: Graph, nodes: Nodes, node: fx.Node, pool: Any, x: Any) -> Map:
         value = graph.add(
             "AveragePool", x.value, count_include_pad=int(pool.count_include_pad), **common
         )
+    return Map(value, shape, x.kept)
+
+
+def _adaptive_pool(graph: Graph, nodes: Nodes, node: fx.Node, x: Map) -> Map:
+    x = x.everywhere(graph)
+    shape = nodes.map_of(node)
+    value: Value = x.value
+    for axis in (2, 3, 4):
+        value = _averaged(graph, value, axis, x.shape[axis - 1], shape[axis - 1])
     return Map(value, shape, x.kept)
 
 

@@ -75,6 +75,7 @@ def as_onnx(module: nn.Module, example: Tensor, outputs: Sequence[str]) -> onnx.
         # The newer exporter silently leaves the opset asked for.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", message="Constant folding")  # runtimes fold the rest
         with _PoolsByProducts():
             torch.onnx.export(
                 module.eval(),
