@@ -64,8 +64,7 @@ def bundle(
             used, a part that can't be exported, or a network that gives something else.
     """
     folder = Path(folder)
-    if target not in TARGETS:
-        raise ExportError(f"unknown target {target!r}; known: {', '.join(TARGETS)}")
+    check_target(target)
     _make_room(folder)
     net = net.eval()
     clips = clips[_steady(net, clips)]
@@ -99,6 +98,16 @@ def bundle(
     with replacing(folder / MANIFEST) as partial:
         partial.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
     return folder
+
+
+def check_target(target: str) -> None:
+    """Refuse a device that no page is written for.
+
+    Raises:
+        ExportError: names those there are.
+    """
+    if target not in TARGETS:
+        raise ExportError(f"unknown target {target!r}; known: {', '.join(TARGETS)}")
 
 
 def _make_room(folder: Path) -> None:
