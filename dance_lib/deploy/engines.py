@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,24 @@ def _chained(networks: list[Callable[[dict[str, np.ndarray]], list[np.ndarray]]]
         return np.array(networks[1 + int(code[0])]({"stem_output": stem_output})[0])
 
     return run
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine.
+
+    Attributes:
+        package: whose absence means that it is not installed.
+        load: files of one form -> what runs a clip.
+        takes_dynamic: whether it runs networks that gather their weights.
+    """
+
+    package: str
+    load: Callable[[Sequence[Path]], Run]
+    takes_dynamic: bool
+
+
+ENGINES = {
+    "ONNX Runtime": Engine("onnxruntime", in_onnx_runtime, True),
+    "OpenVINO": Engine("openvino", in_openvino, False),  # weights of convolutions are constants
+}
