@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 
 import pytest
 
@@ -20,6 +21,7 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(items):
     wanting = {
         "bench": (_has_rivals, "the extra `bench` is not installed"),
+        "sshd": (_has_sshd, "no sshd here: install openssh-server"),
         "gpu": (_has_gpu, "no CUDA device here"),
         "shared_data": (lambda: "DANCE_DATA" in os.environ, "DANCE_DATA names no folder"),
     }
@@ -52,6 +54,10 @@ def _refuse_skip(report, config):
 
 def _has_rivals():
     return all(importlib.util.find_spec(name) for name in RIVALS)
+
+
+def _has_sshd():
+    return shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin") is not None
 
 
 def _has_gpu():

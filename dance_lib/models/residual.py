@@ -22,7 +22,7 @@ def is_addition(node: fx.Node) -> bool:
 
 
 def owned_by_branches(network: nn.Module, structure: Structure) -> dict[fx.Node, str]:
-    """Nodes that one droppable branch alone needs, and its name: they lead nowhere but to its end."""
+    """Nodes that one droppable branch alone needs, and its name: they lead to its end alone."""
     owners: dict[fx.Node, str] = {}
     ends = {
         unit.node: unit.branch

@@ -31,7 +31,6 @@ def written(made, folder, **options):
 
 
 def test_a_bundle_says_all_that_is_in_it(made, tmp_path):
-    net, clips = made
     folder = written(made, tmp_path / "new" / "one", classes=("wave", "<b>"))
     manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     assert manifest["format"] == 1
@@ -53,7 +52,7 @@ def test_a_bundle_says_all_that_is_in_it(made, tmp_path):
 
 
 def test_sample_clips_come_with_what_every_form_must_give(made, tmp_path):
-    net, clips = made
+    _, clips = made
     folder = written(made, tmp_path)
     with np.load(folder / "clips.npz") as stored:
         assert np.array_equal(stored["clips"], clips.numpy())

@@ -11,7 +11,7 @@ from dance_lib.deploy.codebook import Codebook, make_codebook
 from dance_lib.deploy.convolution import ExportError
 from dance_lib.deploy.export import export
 from tests.deploy.networks import error, family, network, outputs, run
-from tests.networks import CLIP, CLASSES, FAMILIES, Gated, Strided, TwoBlocks
+from tests.networks import CLASSES, CLIP, FAMILIES, Gated, Strided, TwoBlocks
 
 CLOSE = 2e-6  # of the largest logit, float32 by another order of sums
 FACTORISED = {"narrow", "r2plus1d", "slow", "s3d"}
@@ -120,7 +120,7 @@ def test_a_norm_behind_the_activation_stays_inside_the_unit(tmp_path):
 # ------------------------------------------------------------------ what is in the files
 def test_pruned_channels_frames_and_tiles_are_gone_from_the_file(tmp_path):
     """TwoBlocks, by hand: what a code keeps is all that its convolutions are large enough for."""
-    net, clips = network(TwoBlocks, TwoBlocks.clip)
+    net, _ = network(TwoBlocks, TwoBlocks.clip)
     plan = PruningPlan.full(net, 1)
     channels = {u: c.clone() for u, c in plan.channels.items()}
     channels["a.0"][:, 8:] = False  # 8 of 16
@@ -202,7 +202,7 @@ def test_one_code_needs_no_choice(tmp_path):
 
 
 def test_the_network_stays_as_it_is(tmp_path):
-    net, clips = family("narrow")
+    net, _ = family("narrow")
     net.train()
     before = {k: v.clone() for k, v in net.state_dict().items()}
     net.export(tmp_path)
@@ -237,7 +237,7 @@ def test_a_convolution_with_a_forward_of_its_own_is_named(tmp_path):
 
 def test_kernels_over_time_and_space_can_not_be_two_dimensional(tmp_path):
     net, _ = network(TwoBlocks, TwoBlocks.clip)
-    with pytest.raises(ExportError, match="convolution 'c.0' has a kernel of 3 × 3 × 3"):
+    with pytest.raises(ExportError, match=r"convolution 'c\.0' has a kernel of 3 × 3 × 3"):
         net.export(tmp_path, planar=True)
 
 
