@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dance_lib.deploy.pools import cell_weights
+
 OPSET = 17
 
 
@@ -44,10 +46,7 @@ def exportable(network: nn.Module) -> nn.Module:
 
 
 class PoolByProducts(nn.Module):
-    """Adaptive average pooling, (N, C, T, H, W) -> (N, C, *size), by a matrix product an axis.
-
-    Cell i of n over L positions averages ⌊i·L/n⌋ to ⌈(i + 1)·L/n⌉, as in PyTorch.
-    """
+    """Adaptive average pooling, (N, C, T, H, W) -> (N, C, *size), by a matrix product an axis."""
 
     def __init__(self, size: tuple[int | None, ...]) -> None:
         super().__init__()
@@ -57,18 +56,10 @@ class PoolByProducts(nn.Module):
         """Pool T, H and W in turn."""
         for axis, cells in zip((2, 3, 4), self.size, strict=True):
             if cells is not None:
-                weights = _cell_weights(int(maps.shape[axis]), cells)  # (positions, cells)
+                weights = torch.from_numpy(cell_weights(int(maps.shape[axis]), cells))
                 maps = (maps.transpose(axis, 4) @ weights).transpose(axis, 4)
         return maps
 
 
 def _triple(size: Any) -> tuple[int | None, ...]:
     return size if isinstance(size, tuple) else (size, size, size)
-
-
-def _cell_weights(positions: int, cells: int) -> Tensor:
-    weights = torch.zeros(positions, cells)
-    for cell in range(cells):
-        first, end = cell * positions // cells, -(-(cell + 1) * positions // cells)
-        weights[first:end, cell] = 1 / (end - first)
-    return weights

@@ -13,6 +13,7 @@ from torch import fx, nn
 from dance_lib.deploy.convolution import ExportError
 from dance_lib.deploy.graph import Graph, Value, whole
 from dance_lib.deploy.maps import EVERYTHING, Map, concatenated, take
+from dance_lib.deploy.pools import cell_weights
 from dance_lib.executors.layer import affine, is_affine
 from dance_lib.models.nodes import CONCATENATIONS, Nodes
 from dance_lib.models.tracing import function_name, shape_of
@@ -240,15 +241,6 @@ def _averaged(graph: Graph, value: Value, axis: int, positions: int, cells: int)
     weights = cell_weights(positions, cells)
     last = graph.add("Transpose", value, perm=order)
     return graph.add("Transpose", graph.add("MatMul", last, weights), perm=order)
-
-
-def cell_weights(positions: int, cells: int) -> np.ndarray:
-    """(positions, cells): cell i averages ⌊i·L/n⌋ to ⌈(i + 1)·L/n⌉, as PyTorch's adaptive pools."""
-    weights = np.zeros((positions, cells), dtype=np.float32)
-    for cell in range(cells):
-        first, end = cell * positions // cells, -(-(cell + 1) * positions // cells)
-        weights[first:end, cell] = 1 / (end - first)
-    return weights
 
 
 def _linear(graph: Graph, module: nn.Linear, x: Any) -> str:

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from dance_lib.aap.masks import Masks
 from dance_lib.deploy.codebook import Codebook
 from dance_lib.deploy.graph import OPSET
-from dance_lib.deploy.operations import cell_weights
+from dance_lib.deploy.pools import cell_weights
 from dance_lib.network import Dance
 
 
