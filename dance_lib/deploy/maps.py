@@ -78,11 +78,10 @@ class Box:
             return None
         mask = graph.add("Cast", mask, to=1)
         edges: list[Value] = []
-        for other in (1, 0):  # rows, then columns
+        for other in (1, 0):  # rows, then columns; of an empty mask whatever comes first and last
             line = graph.add("ReduceMax", mask, axes=[other], keepdims=0)
-            at = graph.add("NonZero", graph.add("Cast", line, to=9))  # (1, kept)
-            edges.append(graph.add("ReduceMin", at, axes=[1], keepdims=0))
-            last = graph.add("ReduceMax", at, axes=[1], keepdims=0)
+            edges.append(graph.add("ArgMax", line, axis=0, keepdims=1))
+            last = graph.add("ArgMax", line, axis=0, keepdims=1, select_last_index=1)
             edges.append(graph.add("Add", last, whole(1)))
         inside = crop(graph, graph.add("Unsqueeze", mask, whole(0, 1, 2)), edges)
         holes = not isinstance(inside, np.ndarray) or not inside.all()

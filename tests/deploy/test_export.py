@@ -178,6 +178,17 @@ def test_static_networks_hold_nothing_that_engines_of_the_edge_refuse(tmp_path):
         assert all(n.input[1] in constants for n in graph.node if n.op_type == "Conv")
 
 
+def test_nothing_that_may_be_empty_is_reduced(tmp_path):
+    """ONNX Runtime 1.10 refuses to: a branch that a clip drops keeps no frame and no tile."""
+    net, _ = family("narrow")
+    (file,) = net.export(tmp_path, "dynamic")
+    graph = onnx.load(file).graph
+    empty = {name for n in graph.node if n.op_type == "NonZero" for name in n.output}
+    assert empty
+    readers = {n.op_type for n in graph.node if empty & set(n.input)}
+    assert readers == {"Reshape"}
+
+
 def test_the_stem_says_which_code_is_next(tmp_path):
     net, clips = family("narrow")
     book = make_codebook(net.plan(clips), net.structure, 3)

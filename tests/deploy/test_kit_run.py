@@ -116,6 +116,12 @@ def test_logits_that_are_no_numbers_are_wrong(bundle):
     assert "dense: wrong logits of clip 0" in refused(bundle)
 
 
+def test_a_network_that_can_not_run_is_named(bundle):
+    classifier(bundle / "networks/dense.onnx", "another", np.ones((3, 4), np.float32))
+    write_hashes(bundle)
+    assert "dense: ONNX Runtime can't run it: " in refused(bundle)
+
+
 def test_a_file_that_was_changed_or_is_missing_is_named(bundle):
     network = bundle / "networks/dense.onnx"
     network.write_bytes(network.read_bytes() + b" ")
