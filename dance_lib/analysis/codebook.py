@@ -31,7 +31,9 @@ def accuracy_table(clips: pd.DataFrame, dense: pd.DataFrame) -> pd.DataFrame:
     ]
     for plans in (CODES, TUNED):
         own = clips[clips["plans"] == plans]
-        parts += [(plans, codes, own[own["codes"] == codes]) for codes in own["codes"].unique()]
+        parts += [
+            (plans, codes, own[own["codes"] == codes]) for codes in sorted(own["codes"].unique())
+        ]
     table = []
     for plans, codes, rows in parts:
         accuracy = clip_interval(rows)
@@ -141,9 +143,9 @@ def figure(accuracy: pd.DataFrame, speed: pd.DataFrame) -> Figure:
     _by_codes(left, accuracy["codes"])
     left.set(
         ylabel="accuracy (%), 95 % interval",
-        title=f"{first['clips']:,} test clips, {accuracy['seeds'].max()} seeds",
+        title=f"{first['clips']:,} test clips, seeds: {accuracy['seeds'].max()}",
     )
-    left.legend(frameon=False, loc="lower right")
+    left.legend(frameon=False, loc="center right")
     shown = speed[~speed["form"].str.startswith(DENSE)]
     for key, rows in shown.groupby(["form", "engine"], sort=False):
         form, engine = map(str, key)
@@ -182,12 +184,18 @@ def answer(accuracy: pd.DataFrame, speed: pd.DataFrame, codes: int = 4) -> str:
     """Which number of codes comes nearest to free plans, and what they gain in time."""
     tuned = accuracy[accuracy["plans"] == TUNED]
     best = tuned.sort_values("accuracy").iloc[-1]
+    points = "{:+.1f} points [{:+.1f}, {:+.1f}]".format(
+        *(100 * best[name] for name in ("over_free", "over_free_low", "over_free_high"))
+    )
     lines = [
-        f"With **{int(best['codes'])}** static networks a clip chooses from, accuracy is "
-        f"{100 * best['accuracy']:.1f} %, {100 * best['over_free']:+.1f} points "
-        f"[{100 * best['over_free_low']:+.1f}, {100 * best['over_free_high']:+.1f}] against free "
-        f"plans, at {best['mac_ratio']:.2f} of the MACs."
+        f"Of codebooks of {', '.join(map(str, tuned['codes']))} static networks the one of "
+        f"**{int(best['codes'])}** is most accurate: {100 * best['accuracy']:.1f} %, {points} "
+        f"against free plans, at {best['mac_ratio']:.2f} of the MACs."
     ]
+    if best["codes"] == 1 and len(tuned) > 1:
+        lines.append(
+            "So one network for all clips does as well: choosing among several gains nothing."
+        )
     return " ".join([*lines, speed_answer(speed, codes)])
 
 
