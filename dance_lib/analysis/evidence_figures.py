@@ -29,6 +29,7 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
     )  # fmt: skip
     compared = table[table["group"].isin(["arm", "rival"])]
     colours = sns.color_palette("colorblind", 10)
+    colours[7] = (0.0, 0.0, 0.0)  # its grey would be lost on the grey band
     for i, (name, keys) in enumerate(families.items()):
         rows = compared[compared["key"].isin(keys)].sort_values("mac_ratio")
         if rows.empty:
@@ -38,7 +39,7 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
             rows["mac_ratio"], values[:, 0],
             [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]],
             marker=MARKERS[i % len(MARKERS)], color=colours[i % 10], capsize=2.5, markersize=7,
-            linewidth=2.2 if i == 0 else 1, label=name, zorder=10 - i,
+            linewidth=2.2 if i == 0 else 1, label=name, zorder=10 + i,
         )  # fmt: skip
     axes.set(
         xlabel="ideal MACs, share of the dense network",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from dance_lib.analysis.accuracy import MISS
 from dance_lib.analysis.adaptivity import axis_parts, difficulty, largest_branch
 from dance_lib.analysis.comparisons import compare
 from dance_lib.analysis.intervals import Interval, clip_interval, factor_interval, mean_interval
@@ -77,14 +78,22 @@ def _difference(ours: pd.DataFrame, theirs: pd.DataFrame, bound: float) -> Measu
 
 
 def accuracy_difference(tables: Tables, asked: Question) -> Measured | None:
-    """Accuracy of an arm by its own plans − that of the dense network, an arm or a rival."""
+    """Accuracy of an arm by its own plans − that of the dense network, an arm or a rival.
+
+    An arm or a rival is compared at equal MACs: runs (a seed each) that miss ours by more than 0.02
+    are left out, as the protocol has it.
+    """
+    ours = _own(tables, asked.arm)
     if not asked.against:
-        theirs = gather(tables, "dense", plans="dense")
-    else:
-        theirs = _own(tables, asked.against)
-        if theirs.empty:
-            theirs = gather(tables, "rivals", rival=asked.against)
-    return _difference(_own(tables, asked.arm), theirs, asked.bound)
+        return _difference(ours, gather(tables, "dense", plans="dense"), asked.bound)
+    theirs = _own(tables, asked.against)
+    if theirs.empty:
+        theirs = gather(tables, "rivals", rival=asked.against)
+    if ours.empty or theirs.empty:
+        return None
+    own, other = (rows.groupby("seed")["mac_ratio"].mean() for rows in (ours, theirs))
+    missed = (other - own).abs() > MISS
+    return _difference(ours, theirs[~theirs["seed"].map(missed).astype(bool)], asked.bound)
 
 
 def control_loss(plans: str) -> Measure:

@@ -41,6 +41,18 @@ def test_measures_by_hand(tables, measure, question, expected, count):
     assert interval.clips == count
 
 
+def test_a_run_off_the_macs_of_ours_is_not_compared(tables):
+    rivals = tables["rivals"].copy()
+    missed = tables | {"rivals": rivals.assign(mac_ratio=rivals["mac_ratio"] + 0.15)}
+    measure = MEASURES["accuracy_difference"]
+    assert measure(missed, asked(against="static")) is None
+    off = tables["arms"].query("arm == 'aap' and plans == 'controller'")["mac_ratio"].mean() - 0.15
+    dense = missed | {"dense": tables["dense"].assign(mac_ratio=off)}
+    assert measure(dense, asked()).interval.mean == pytest.approx(
+        0.9 - 1.0
+    )  # that is no such rival
+
+
 def runs(*networks, kind="measured", device="board", rail="total", format="csv", timed_by="window"):
     """A row a run: (network, ms and joules of a clip)."""
     return pd.DataFrame(
