@@ -1,5 +1,9 @@
 """Exported networks against the masked executor, on every family and odd sizes."""
 
+import os
+from pathlib import Path
+
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -7,9 +11,11 @@ from onnx import numpy_helper
 from torch import nn
 
 from dance_lib.aap.plan import PruningPlan
+from dance_lib.data import read_video
 from dance_lib.deploy.codebook import Codebook, make_codebook
 from dance_lib.deploy.convolution import ExportError
 from dance_lib.deploy.export import export
+from dance_lib.models.narrow import r2plus1d_narrow
 from tests.deploy.networks import error, family, network, outputs, run
 from tests.networks import CLASSES, CLIP, FAMILIES, Gated, Strided, TwoBlocks
 
@@ -115,6 +121,28 @@ def test_a_norm_behind_the_activation_stays_inside_the_unit(tmp_path):
     net, clips = network(lambda: Strided(*steps, nn.Conv3d(8, 8, 1)), (3, 4, 9, 9))
     with torch.no_grad():
         assert error(run(export(net, tmp_path, "dynamic"), clips), net(clips)) < CLOSE
+
+
+@pytest.mark.shared_data
+def test_real_clips_give_what_the_library_gives(tmp_path):
+    folder = Path(os.environ["DANCE_DATA"]) / "ut_interaction"
+    shape = (3, 8, 32, 32)
+    videos = sorted(p for p in folder.rglob("*") if p.suffix in (".avi", ".mp4"))[:40:10]
+    frames = np.concatenate([read_video(path, clip_shape=shape[1:]).frames for path in videos])
+    clips = torch.from_numpy(frames).movedim(-1, 1).float() / 255
+    net, _ = network(lambda: r2plus1d_narrow(CLASSES), shape)
+    plan = net.plan(clips)
+    assert len({tuple(torch.cat([f[i] for f in plan.frames.values()]).tolist())
+                for i in range(len(clips))}) > 1  # fmt: skip
+    book = make_codebook(plan, net.structure, 2)
+    with torch.no_grad():
+        expected = {
+            "dense": net.dense(clips),
+            "dynamic": net(clips),
+            "codebook": net(clips, plan=book.plan_for(plan)),
+        }
+    for form, logits in expected.items():
+        assert error(run(net.export(tmp_path, form, codebook=book), clips), logits) < CLOSE, form
 
 
 # ------------------------------------------------------------------ what is in the files
