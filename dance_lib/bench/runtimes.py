@@ -3,7 +3,6 @@
 OpenVINO could convert a module itself, but `convert_model` reports its use to its maker.
 """
 
-import io
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from dance_lib.bench.dense import Run
 from dance_lib.bench.export import OPSET, to_onnx
 from dance_lib.bench.setting import Precision
+from dance_lib.deploy.engines import onnx_session, openvino_request
 
 OPENVINO_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -19,17 +19,8 @@ OPENVINO_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 def onnx_runtime(
     network: nn.Module, clip: Tensor, threads: int, precision: Precision
 ) -> tuple[Run, str]:
-    """ONNX Runtime on the CPU, all graph optimisations, threads that sleep between runs."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Threads that spin after a run would take cores from the engine that is timed next.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(
-        to_onnx(network, clip), options, providers=["CPUExecutionProvider"]
-    )
+    """ONNX Runtime on the CPU, as `onnx_session` says."""
+    session = onnx_session(to_onnx(network, clip), threads)
 
     def run(clip: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {"clip": clip.numpy()})[0])
@@ -40,21 +31,8 @@ def onnx_runtime(
 def openvino(
     network: nn.Module, clip: Tensor, threads: int, precision: Precision
 ) -> tuple[Run, str]:
-    """OpenVINO on the CPU, one stream for the shortest latency, the precision said outright."""
-    import openvino as ov
-
-    core = ov.Core()
-    request = core.compile_model(
-        core.read_model(io.BytesIO(to_onnx(network, clip))),
-        "CPU",
-        {
-            "INFERENCE_PRECISION_HINT": OPENVINO_PRECISIONS[precision],  # left out, it is bfloat16
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": "1",
-            "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,  # it would pin the thread that runs the other engines too
-        },
-    ).create_infer_request()
+    """OpenVINO on the CPU, as `openvino_request` says."""
+    request = openvino_request(to_onnx(network, clip), threads, OPENVINO_PRECISIONS[precision])
 
     def run(clip: Tensor) -> Tensor:
         results: Any = request.infer({"clip": clip.numpy()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +14,8 @@ import numpy as np
 Run = Callable[[np.ndarray], np.ndarray]  # clip (1, C, T, H, W) float32 -> logits (1, classes)
 
 
-def in_onnx_runtime(files: Sequence[Path], threads: int = 1) -> Run:
-    """One network, or a codebook's stem and its codes, in ONNX Runtime on the CPU."""
+def onnx_session(model: Path | bytes, threads: int) -> Any:
+    """A network in ONNX Runtime on the CPU, all optimisations, threads that sleep between runs."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -22,35 +23,44 @@ def in_onnx_runtime(files: Sequence[Path], threads: int = 1) -> Run:
     options.inter_op_num_threads = 1
     # Threads that spin after a run would take cores from the engine that is timed next.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    sessions = [
-        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        for file in files
-    ]
-    return _chained([partial(session.run, None) for session in sessions])
+    source = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
-def in_openvino(files: Sequence[Path], threads: int = 1) -> Run:
-    """The same in OpenVINO on the CPU, float32, one stream for the shortest latency."""
+def openvino_request(model: Path | bytes, threads: int, precision: str = "f32") -> Any:
+    """A network in OpenVINO on the CPU, one stream for the shortest latency.
+
+    Args:
+        precision: "f32" or "bf16", said outright: left out, it is bfloat16 where the CPU has it.
+    """
     import openvino
 
     core = openvino.Core()
+    source = io.BytesIO(model) if isinstance(model, bytes) else str(model)
     options = {
-        "INFERENCE_PRECISION_HINT": "f32",  # left out, it is bfloat16 where the CPU has it
+        "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": "1",
         "PERFORMANCE_HINT": "LATENCY",
-        "ENABLE_CPU_PINNING": False,
+        "ENABLE_CPU_PINNING": False,  # it would pin the thread that runs the other engines too
     }
-    requests = [
-        core.compile_model(str(file), "CPU", options).create_infer_request() for file in files
-    ]
+    return core.compile_model(core.read_model(source), "CPU", options).create_infer_request()
+
+
+def in_onnx_runtime(files: Sequence[Path], threads: int = 1) -> Run:
+    """One network, or a codebook's stem and its codes, in ONNX Runtime."""
+    return _chained([partial(onnx_session(file, threads).run, None) for file in files])
+
+
+def in_openvino(files: Sequence[Path], threads: int = 1) -> Run:
+    """The same in OpenVINO, float32."""
 
     def infer(request: Any) -> Callable[[dict[str, np.ndarray]], list[np.ndarray]]:
         return lambda feed: list(
             request.infer(feed, share_inputs=True, share_outputs=True).values()
         )
 
-    return _chained([infer(request) for request in requests])
+    return _chained([infer(openvino_request(file, threads)) for file in files])
 
 
 def _chained(networks: list[Callable[[dict[str, np.ndarray]], list[np.ndarray]]]) -> Run:
