@@ -5,6 +5,15 @@ from typing import Annotated
 
 import typer
 
+LOGS = Path("results/device_logs")
+Out = Annotated[Path, typer.Option(help="Folder of device logs, whose runs.yml is added to.")]
+Name = Annotated[
+    str | None, typer.Option("--device", help="Its name; by default the bundle's target.")
+]
+Rail = Annotated[
+    str | None, typer.Option(help="Of the log, if it is unknown what feeds the device.")
+]
+
 device = typer.Typer(
     help="Run a bundle on a device elsewhere, and bring its times and joules home.",
     no_args_is_help=True,
@@ -55,15 +64,9 @@ def device_run(
     remote_folder: Annotated[
         str | None, typer.Option(help="For the bundle; by default dance/NAME at home there.")
     ] = None,
-    out: Annotated[
-        Path, typer.Option(help="Folder of device logs, whose runs.yml is added to.")
-    ] = Path("results/device_logs"),
-    name: Annotated[
-        str | None, typer.Option("--device", help="Its name; by default the bundle's target.")
-    ] = None,
-    rail: Annotated[
-        str | None, typer.Option(help="Of the log, if it is unknown what feeds the device.")
-    ] = None,
+    out: Out = LOGS,
+    name: Name = None,
+    rail: Rail = None,
 ) -> None:
     """Copy a bundle to a device, run it there, and add what it measured to runs.yml."""
     from dance_lib.deploy.device.reach import reach
@@ -100,15 +103,9 @@ def device_run(
 def device_read(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="What run.py wrote on the device: its --out.")],
-    out: Annotated[
-        Path, typer.Option(help="Folder of device logs, whose runs.yml is added to.")
-    ] = Path("results/device_logs"),
-    name: Annotated[
-        str | None, typer.Option("--device", help="Its name; by default the bundle's target.")
-    ] = None,
-    rail: Annotated[
-        str | None, typer.Option(help="Of the log, if it is unknown what feeds the device.")
-    ] = None,
+    out: Out = LOGS,
+    name: Name = None,
+    rail: Rail = None,
 ) -> None:
     """Add results that were carried home by hand to runs.yml."""
     from dance_lib.deploy.device.read import read_into

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 
@@ -69,12 +70,12 @@ def time_forms(
     return table[["form", "engine", "round", "ms"]].assign(kind="measured")
 
 
-class _one_thread:  # noqa: N801 - used as a function
+@contextmanager
+def _one_thread() -> Iterator[None]:
     """PyTorch on one thread, as the engines are."""
-
-    def __enter__(self) -> None:
-        self._before = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *error: object) -> None:
-        torch.set_num_threads(self._before)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -41,6 +41,7 @@ class Network:
         cut = next(i for i, node in enumerate(graph) if node.name == structure.stem) + 1
         self._stem, self._body = graph[:cut], graph[cut:]
         self._unit_at = {unit.node: unit for unit in structure.units.values()}
+        self._inside_unit = self._insides()
         self._owners = owned_by_branches(backbone, structure)
 
     def stem(self, graph: Graph, clip: str) -> str:
@@ -150,7 +151,7 @@ class Network:
 
     def _operation(self, graph: Graph, node: fx.Node, inputs: list[Any]) -> Any:
         """Within a unit, before its mask, an activation sees just the positions that are kept."""
-        conv = self._inside_unit(node)
+        conv = self._inside_unit.get(node)
         if conv is None:
             return operation(graph, self._nodes, node, inputs)
         function = activation(self._nodes, node)
@@ -202,15 +203,15 @@ class Network:
             self._nodes.is_conv(n) and self._norm_of(n) is node for n in node.all_input_nodes
         )
 
-    def _inside_unit(self, node: fx.Node) -> str | None:
-        """The unit between whose convolution and mask a node lies."""
-        for unit in self._structure.units.values():
-            end = next(n for n in self._structure.graph.nodes if n.name == unit.node)
-            while not self._nodes.is_conv(end):
-                if end is node:
-                    return unit.name
-                end = end.all_input_nodes[0]
-        return None
+    def _insides(self) -> dict[fx.Node, str]:
+        """Nodes that lie between a unit's convolution and its mask, and the unit."""
+        insides = {}
+        for node in self._structure.graph.nodes:
+            unit = self._unit_at.get(node.name)
+            while unit is not None and not self._nodes.is_conv(node):
+                insides[node] = unit.name
+                node = node.all_input_nodes[0]
+        return insides
 
 
 def _alpha(node: fx.Node) -> float:

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from dance_lib.aap.masks import Masks
 from dance_lib.deploy.codebook import Codebook
 from dance_lib.deploy.graph import OPSET
 from dance_lib.deploy.pools import cell_weights
@@ -25,16 +24,16 @@ class Decider(nn.Module):
     """Stem's output (1, C, T, H, W) -> the masks of all units, each once: floats 0 or 1.
 
     Attributes:
-        names: of what it gives, in order; `units` says whose masks they are.
+        places: by unit, where its masks of frames, channels and features stand in what it gives.
+        count: how many masks that are.
     """
 
     def __init__(self, net: Dance) -> None:
         super().__init__()
         self.net = net
         with torch.no_grad():
-            masks = self._masks(torch.zeros(1, *net.structure.stem_shape))
-        self.places: dict[str, tuple[int, int, int]] = {}  # by unit: frames, channels, features
-        self.count = 0
+            masks = net.decide(torch.zeros(1, *net.structure.stem_shape))
+        self.places: dict[str, tuple[int, int, int]] = {}
         first: dict[int, int] = {}
         for unit in masks.units:
             entries = (masks.frames[unit], masks.channels[unit], masks.features[unit])
@@ -45,15 +44,12 @@ class Decider(nn.Module):
 
     def forward(self, stem_output: Tensor) -> tuple[Tensor, ...]:
         """Every mask once: (T_u,), (C_u,) or (H_u, W_u)."""
-        masks = self._masks(stem_output)
+        masks = self.net.decide(stem_output)
         found: dict[int, Tensor] = {}
         for unit, places in self.places.items():
             entries = (masks.frames[unit], masks.channels[unit], masks.features[unit])
             found |= {place: e[0] for place, e in zip(places, entries, strict=True)}
         return tuple(found[place] for place in range(self.count))
-
-    def _masks(self, stem_output: Tensor) -> Masks:
-        return self.net.decide(stem_output)
 
 
 class Chooser(nn.Module):

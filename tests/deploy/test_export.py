@@ -42,6 +42,16 @@ def operators(graph):
                 yield from operators(attribute.g)
 
 
+@torch.no_grad()
+def library_gives(net, clips, book):
+    """Logits of every form, by the masked executor."""
+    return {
+        "dense": net.dense(clips),
+        "dynamic": net(clips),
+        "codebook": net(clips, plan=book.plan_for(net.plan(clips))),
+    }
+
+
 # ------------------------------------------------------------------ the same result
 @pytest.mark.parametrize("name", [*FAMILIES, *OTHERS])
 def test_every_form_gives_what_the_library_gives(name, tmp_path):
@@ -49,12 +59,7 @@ def test_every_form_gives_what_the_library_gives(name, tmp_path):
     plan = net.plan(clips)
     assert 0 < sum(f.float().mean() for f in plan.frames.values()) / len(plan.units) < 1
     book = make_codebook(plan, net.structure, 2)
-    with torch.no_grad():
-        expected = {
-            "dense": net.dense(clips),
-            "dynamic": net(clips),
-            "codebook": net(clips, plan=book.plan_for(plan)),
-        }
+    expected = library_gives(net, clips, book)
     for form, logits in expected.items():
         files = net.export(tmp_path, form, codebook=book)
         assert error(run(files, clips), logits) < CLOSE, form
@@ -135,12 +140,7 @@ def test_real_clips_give_what_the_library_gives(tmp_path):
     assert len({tuple(torch.cat([f[i] for f in plan.frames.values()]).tolist())
                 for i in range(len(clips))}) > 1  # fmt: skip
     book = make_codebook(plan, net.structure, 2)
-    with torch.no_grad():
-        expected = {
-            "dense": net.dense(clips),
-            "dynamic": net(clips),
-            "codebook": net(clips, plan=book.plan_for(plan)),
-        }
+    expected = library_gives(net, clips, book)
     for form, logits in expected.items():
         assert error(run(net.export(tmp_path, form, codebook=book), clips), logits) < CLOSE, form
 
