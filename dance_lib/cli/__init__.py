@@ -1,0 +1,61 @@
+"""The command line: `dance`. Commands import what they need when they run, so `--help` is quick."""
+
+import sys
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from dance_lib.cli import measuring, network, study
+from dance_lib.cli.device import device
+
+app = typer.Typer(
+    help="DANCE: dynamic 3D CNN pruning, an open reconstruction.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dance {metadata.version('dance-lib')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show where an error came from.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And end.")
+    ] = False,
+) -> None:
+    """DANCE: dynamic 3D CNN pruning of frames, channels and features, an open reconstruction."""
+    context.obj = typer.echo if not quiet else lambda line: None
+
+
+for command in (
+    study.reproduce,
+    study.keep,
+    network.bundle,
+    measuring.bench,
+    measuring.energy,
+):
+    app.command()(command)
+app.add_typer(device, name="device")
+
+
+def main() -> None:
+    """Run the command line; a mistake of the person at the keyboard is one line and status 2."""
+    try:
+        app()
+    except Exception as error:
+        ours = type(error).__module__.startswith("dance_lib")
+        if not ours or "-v" in sys.argv or "--verbose" in sys.argv:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,51 @@
+"""What is done with one network: `dance bundle`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def bundle(
+    context: typer.Context,
+    checkpoint: Annotated[Path, typer.Argument(help="A network that the study trained.")],
+    target: Annotated[
+        str, typer.Option(help="jetson-nano, snapdragon-8gen1 or generic: whose page goes with it.")
+    ] = "generic",
+    out: Annotated[
+        Path | None, typer.Option(help="The folder; by default bundles/CHECKPOINT-TARGET.")
+    ] = None,
+    codebook: Annotated[
+        Path | None, typer.Option(help="A file of notebook 05, beside its tuned network.")
+    ] = None,
+    codes: Annotated[
+        int, typer.Option(min=0, help="Or cluster so many static networks here; 0 for none.")
+    ] = 4,
+    clips: Annotated[int, typer.Option(min=1, help="Sample clips that go with it.")] = 8,
+    dataset: Annotated[
+        str, typer.Option(help="digits (built in), ucf101, hmdb51, kinetics, folder or csv.")
+    ] = "digits",
+    data_root: Annotated[
+        Path | None, typer.Option(help="The folder of its videos; none for the built-in set.")
+    ] = None,
+    cache: Annotated[Path, typer.Option(help="Folder of decoded clips.")] = Path("data"),
+    planar: Annotated[
+        bool, typer.Option("--planar", help="Factorised 3-D kernels as 2-D ones.")
+    ] = False,
+) -> None:
+    """Write the networks, clips and runner that a device without PyTorch needs."""
+    from dance_lib.deploy.command import Asked, write_bundle
+
+    asked = Asked(
+        checkpoint=checkpoint,
+        target=target,
+        out=out or Path("bundles") / f"{checkpoint.stem}-{target}",
+        codebook=codebook,
+        codes=codes,
+        clips=clips,
+        dataset=dataset,
+        data_root=data_root,
+        cache=cache,
+        planar=planar,
+    )
+    write_bundle(asked, say=context.obj)
