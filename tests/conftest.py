@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 MAY_SKIP = {"bench", "gpu", "shared_data"}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 RIVALS = ("onnx", "onnxruntime", "openvino")
 
 
@@ -22,6 +23,7 @@ def pytest_collection_modifyitems(items):
     wanting = {
         "bench": (_has_rivals, "the extra `bench` is not installed"),
         "sshd": (_has_sshd, "no sshd here: install openssh-server"),
+        "browser": (_find_browser, "no Chromium here: install chromium"),
         "gpu": (_has_gpu, "no CUDA device here"),
         "shared_data": (lambda: "DANCE_DATA" in os.environ, "DANCE_DATA names no folder"),
     }
@@ -58,6 +60,23 @@ def _has_rivals():
 
 def _has_sshd():
     return shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin") is not None
+
+
+def _find_browser():
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, the machine's own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=_find_browser(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield opened
+        opened.close()
 
 
 def _has_gpu():

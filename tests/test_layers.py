@@ -12,7 +12,8 @@ import dance_lib
 
 CORE = ("models", "ava", "aap", "executors", "meter")
 ABOVE = (
-    "data", "study", "analysis", "train", "rivals", "bench", "cli", "devices", "__main__",
+    "data", "study", "analysis", "train", "rivals", "bench", "cli", "devices", "deploy", "explain",
+    "site", "__main__",
 )  # fmt: skip
 OPTIONAL = (
     "av", "sklearn", "scipy", "seaborn", "matplotlib", "papermill", "snakemake", "typer", "yaml",
