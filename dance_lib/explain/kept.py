@@ -19,7 +19,7 @@ def kept_work(structure: Structure, plan: PruningPlan, branches: Sequence[str] =
         branches: only these; all of them where none is named.
 
     Returns:
-        (N, T, H, W) in [0, 1], at the clip's resolution: 1 where all branches compute, 0 where none.
+        (N, T, H, W) in [0, 1]: 1 where all branches compute, 0 where none does.
     """
     _, T, H, W = structure.clip_shape
     work = torch.zeros(len(plan), T, H, W)

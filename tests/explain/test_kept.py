@@ -41,7 +41,7 @@ def test_a_full_plan_works_everywhere():
 def test_a_branch_counts_by_its_macs_where_it_drops():
     net = network()
     branch = list(net.structure.branches)[-1]
-    T, H, W = net.structure.branches[branch].size
+    T = net.structure.branches[branch].size[0]
     rows, columns = net.structure.branches[branch].grid
     frames = torch.ones(1, T)
     frames[0, 0] = 0
