@@ -1,5 +1,18 @@
-"""`python -m dance_lib` is `dance`."""
+"""`dance` and `python -m dance_lib`. The library alone, without extras, has no command line."""
 
-from dance_lib.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line, or say what it lacks."""
+    try:
+        from dance_lib.cli import main as run
+    except ModuleNotFoundError as error:
+        if error.name != "typer":
+            raise
+        sys.exit("error: the command line needs an extra: pip install 'dance-lib[study]'")
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,17 @@
+import logging
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from dance_lib import cli
+from dance_lib.cli.loudness import loudness
 from dance_lib.errors import DanceError
 
+ROOT = Path(__file__).parents[1]
 QUICK = """
 import sys
 from dance_lib.cli import app
@@ -44,8 +49,8 @@ def test_bench_says_what_each_option_does():
 def test_bench_takes_lists_and_ends_with_a_failure(monkeypatch, tmp_path):
     asked = {}
 
-    def stands_in(settings, out, *, task, force, quiet, say):
-        asked.update(names=[s.name for s in settings], out=out, force=force, quiet=quiet, task=task)
+    def stands_in(settings, out, *, task, force, say):
+        asked.update(names=[s.name for s in settings], out=out, force=force, task=task)
         return settings[:1]
 
     monkeypatch.setattr("dance_lib.bench.run.run_bench", stands_in)
@@ -57,7 +62,6 @@ def test_bench_takes_lists_and_ends_with_a_failure(monkeypatch, tmp_path):
         "names": [f"{model}.16x112x112.float32.all.batch2" for model in ("s3d", "c3d")],
         "out": tmp_path,
         "force": True,
-        "quiet": True,
         "task": "latency",
     }
 
@@ -66,6 +70,68 @@ def test_bench_names_what_it_does_not_know():
     done = CliRunner().invoke(cli.app, ["bench", "--engines", "tensorrt"])
     assert isinstance(done.exception, DanceError)
     assert str(done.exception).startswith("unknown engine 'tensorrt'; known: eager, compile")
+
+
+def completed(*words):
+    """What a shell is offered after these words."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dance")],
+        env={
+            **os.environ,
+            "_DANCE_COMPLETE": "complete_bash",
+            "COMP_WORDS": " ".join(["dance", *words]),
+            "COMP_CWORD": str(len(words)),
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def test_a_shell_completes_commands_and_what_the_study_has():
+    assert completed("repr") == ["reproduce"]
+    assert completed("reproduce", "--profile", "sm") == ["smoke"]
+    assert completed("reproduce", "--only", "99") == ["99_claims"]
+
+
+def test_quiet_silences_bars_of_children_too_and_verbose_tells_what_is_done(capsys):
+    logger = logging.getLogger("dance_lib.anything")
+    for quiet, verbose, heard in ((True, False, ["e"]), (False, False, ["w", "e"]),
+                                  (False, True, ["i", "w", "e"])):  # fmt: skip
+        before = os.environ.get("TQDM_DISABLE")
+        with loudness(quiet, verbose):
+            assert os.environ.get("TQDM_DISABLE") == ("1" if quiet else before)
+            logger.info("i")
+            logger.warning("w")
+            logger.error("e")
+        assert os.environ.get("TQDM_DISABLE") == before
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert [line[-1] for line in said.err.splitlines()] == heard
+
+
+def test_without_extras_it_says_what_is_missing():
+    """The library alone has no typer."""
+    hidden = "import sys; sys.modules['typer'] = None; import dance_lib.__main__ as m; m.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the command line needs an extra: pip install 'dance-lib[study]'\n"
+    )
+
+
+def test_a_missing_package_comes_with_the_extra_that_brings_it(monkeypatch, capsys):
+    for module, extra in (("onnx", "deploy"), ("sklearn", "study"), ("sphinx.cmd", "site")):
+        with pytest.raises(SystemExit) as end:
+            run_main(monkeypatch, ModuleNotFoundError("gone", name=module))
+        assert end.value.code == 2
+        assert f"pip install 'dance-lib[{extra}]'" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError):
+        run_main(monkeypatch, ModuleNotFoundError("gone", name="of_ours"))
 
 
 def run_main(monkeypatch, error, *arguments):

@@ -8,7 +8,7 @@ from time import perf_counter, sleep
 from typing import Any, NamedTuple
 
 import pandas as pd
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from dance_lib.bench.candidates import Candidate
 from dance_lib.bench.measure import make_candidates

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from time import perf_counter, sleep
 
 import pandas as pd
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 SETTLE_S = 0.002  # before each run: threads of the one before that still spin go to sleep
 

@@ -33,7 +33,6 @@ def run_bench(
     *,
     task: Task = "latency",
     force: bool = False,
-    quiet: bool = False,
     say: Callable[[str], None] = print,
     work: Work | None = None,
 ) -> list[Setting]:
@@ -47,7 +46,6 @@ def run_bench(
     Args:
         task: times, or energy.
         force: measure finished settings again.
-        quiet: no progress bars.
         work: does one setting; by default in a fresh process.
 
     Returns:
@@ -58,7 +56,7 @@ def run_bench(
     """
     settings_in = out / SETTINGS[task]
     _check_writable(settings_in)
-    work = work or (lambda folder, setting: in_process(folder, setting, task, quiet))
+    work = work or (lambda folder, setting: in_process(folder, setting, task))
     failed = []
     for number, setting in enumerate(settings, 1):
         folder = settings_in / setting.name
@@ -76,14 +74,14 @@ def run_bench(
     return failed
 
 
-def in_process(folder: Path, setting: Setting, task: Task = "latency", quiet: bool = False) -> bool:
+def in_process(folder: Path, setting: Setting, task: Task = "latency") -> bool:
     """Run one worker, its memory and threads set up by its environment."""
     variables = environment(len(cores_of(setting.threads)))
     done = subprocess.run(
         [sys.executable, "-m", "dance_lib.bench.worker", str(folder), task],
         input=setting.model_dump_json(),
         text=True,
-        env={**os.environ, **variables, **({"TQDM_DISABLE": "1"} if quiet else {})},
+        env={**os.environ, **variables},
         check=False,
     )
     return done.returncode == 0

@@ -8,11 +8,12 @@ import typer
 
 from dance_lib.cli import measuring, network, study
 from dance_lib.cli.device import device
+from dance_lib.cli.loudness import loudness
+from dance_lib.cli.missing import remedy
 
 app = typer.Typer(
     help="DANCE: dynamic 3D CNN pruning, an open reconstruction.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -28,7 +29,8 @@ def options(
     context: typer.Context,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Show where an error came from.")
+        bool,
+        typer.Option("-v", "--verbose", help="Tell what is done, and where errors come from."),
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And end.")
@@ -36,6 +38,7 @@ def options(
 ) -> None:
     """DANCE: dynamic 3D CNN pruning of frames, channels and features, an open reconstruction."""
     context.obj = typer.echo if not quiet else lambda line: None
+    context.with_resource(loudness(quiet, verbose))
 
 
 for command in (
@@ -54,8 +57,15 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        ours = type(error).__module__.startswith("dance_lib")
-        if not ours or "-v" in sys.argv or "--verbose" in sys.argv:
+        line = _in_one_line(error)
+        if line is None or "-v" in sys.argv or "--verbose" in sys.argv:
             raise
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {line}", err=True)
         sys.exit(2)
+
+
+def _in_one_line(error: Exception) -> str | None:
+    """What the person at the keyboard can mend; None for a fault of ours."""
+    if isinstance(error, ModuleNotFoundError):
+        return remedy(error)
+    return str(error) if type(error).__module__.startswith("dance_lib") else None

@@ -75,14 +75,11 @@ def bench(
         quick=quick,
         static=static,
     )
-    parent = context.parent
-    quiet = bool(parent and parent.params["quiet"])
     failed = run_bench(
         settings,
         out,
         task="energy" if energy else "latency",
         force=force,
-        quiet=quiet,
         say=context.obj,
     )
     if failed:

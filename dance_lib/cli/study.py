@@ -5,10 +5,14 @@ from typing import Annotated
 
 import typer
 
+from dance_lib.cli import complete
+
 
 def reproduce(
     context: typer.Context,
-    profile: Annotated[str, typer.Option(help="smoke, default or full.")] = "default",
+    profile: Annotated[
+        str, typer.Option(help="smoke, default or full.", autocompletion=complete.profiles)
+    ] = "default",
     parameter: Annotated[
         list[str] | None,
         typer.Option(
@@ -20,7 +24,11 @@ def reproduce(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NOTEBOOK", help="Only this notebook, and what it lacks."),
+        typer.Option(
+            metavar="NOTEBOOK",
+            help="Only this notebook, and what it lacks.",
+            autocompletion=complete.notebooks,
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The run folder's name in results/.")] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Threads for all jobs together.")] = None,

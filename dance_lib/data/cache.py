@@ -71,6 +71,7 @@ def decode_clips(
     folder = Path(cache_root) / f"{name}-{_key(paths, root, clip_shape, sampling)}"
     with alone(folder):
         if not folder.is_dir():
+            logger.info("decoding %d videos of %s into %s", len(paths), root, folder)
             unfinished = folder.with_name(folder.name + ".unfinished")
             build_cache(
                 unfinished, paths, root, clip_shape, sampling, strict=strict, workers=workers

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -6,6 +6,7 @@ once on each machine.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import perf_counter
@@ -20,6 +21,8 @@ from dance_lib.executors.layer import Kept, Layer
 from dance_lib.executors.native import cache_folder
 from dance_lib.executors.rows import Index, Rows
 from dance_lib.models.structure import Structure
+
+logger = logging.getLogger(__name__)
 
 REPEATS = 5
 
@@ -85,6 +88,7 @@ def measured(kernels: Kernels) -> Rates:
         return Rates.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         rates = measure(kernels)
+        logger.info("measured %s, kept in %s", rates, path)
         with suppress(OSError), replacing(path) as partial:  # no cache: measured every time
             partial.write_text(json.dumps(rates.model_dump()))
         return rates

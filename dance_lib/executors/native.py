@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import logging
 import os
 import shlex
 import shutil
@@ -23,6 +24,8 @@ from dance_lib.errors import DanceError
 from dance_lib.executors.kernels import Target, Weights, Window
 from dance_lib.executors.rows import Index, Rows, row_of
 from dance_lib.executors.workspace import uninitialised
+
+logger = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).with_name("conv.cpp")
 FLAGS = ["-O3", "-march=native", "-std=gnu++17", "-shared", "-fPIC"]
@@ -261,6 +264,7 @@ def _compiled() -> tuple[ctypes.CDLL, str]:
     built = cache_folder() / f"conv-{key}.so"
     try:
         if not built.exists():
+            logger.info("compiling the kernels for this processor with %s", compiler[0])
             with replacing(built) as partial:
                 _compile(compiler, partial)
         return ctypes.CDLL(str(built)), built.stem

@@ -96,7 +96,7 @@ def test_a_folder_that_cannot_be_written_is_named(settings, tmp_path):
 
 
 def test_a_process_measures_one_setting(setting, tmp_path):
-    assert in_process(tmp_path, setting.model_copy(update={"rounds": 1}), quiet=True)
+    assert in_process(tmp_path, setting.model_copy(update={"rounds": 1}))
     assert is_finished(tmp_path, setting.model_copy(update={"rounds": 1}))
     timings = pd.read_csv(tmp_path / TIMINGS)
     assert set(timings["kind"]) == {"measured"}
@@ -107,7 +107,7 @@ def test_a_process_measures_one_setting(setting, tmp_path):
 
 
 def test_a_process_that_fails_says_so_in_one_line(setting, tmp_path, capfd):
-    assert not in_process(tmp_path, setting.model_copy(update={"model": "r2d2"}), quiet=True)
+    assert not in_process(tmp_path, setting.model_copy(update={"model": "r2d2"}))
     said = capfd.readouterr().err.strip().splitlines()
     assert len(said) == 1
     assert said[0].startswith("error: unknown model 'r2d2'")
