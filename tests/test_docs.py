@@ -1,0 +1,93 @@
+"""What the documents say is there is there: links, anchors, commands and their options."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from dance_lib.cli import app
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    file
+    for pattern in ("*.md", "results/paper/*.md", "results/reference/**/*.md", "notebooks/*.md")
+    for file in ROOT.glob(pattern)
+)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+names = pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
+
+
+def anchors(text):
+    """Of the headings, as a code host makes them."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+@names
+def test_every_link_leads_somewhere(file):
+    text = file.read_text(encoding="utf-8")
+    for link in LINK.findall(FENCE.sub("", text)):
+        path, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            assert re.match(r"(https://[\w.-]+\.\w+(/|$)|mailto:)", link), link
+            continue
+        target = (file.parent / path).resolve() if path else file
+        assert target.exists(), f"{file.name}: {link}"
+        assert target.is_relative_to(ROOT), f"{file.name}: {link}"
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), f"{file.name}: {link}"
+
+
+def commands(text):
+    """Every `dance …` and `make …` of a document, in blocks and in running text."""
+    blocks = "".join(FENCE.findall(text)).replace("\\\n", " ")
+    inline = re.findall(r"`((?:dance|make) [^`]+)`", FENCE.sub("", text))
+    for line in [*blocks.splitlines(), *inline]:
+        words = shlex.split(line.removeprefix("$ "), comments=True)
+        while words and "=" in words[0]:  # variables set for one command
+            words = words[1:]
+        if words and Path(words[0]).name in ("dance", "make"):
+            yield Path(words[0]).name, words[1:]
+
+
+@names
+def test_every_command_is_one_that_there_is(file):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for program, words in commands(file.read_text(encoding="utf-8")):
+        if program == "make":
+            unknown = {word for word in words if "=" not in word} - targets
+            assert not unknown, f"make {unknown} in {file.name}"
+        else:
+            check_options(words)
+
+
+def check_options(words):
+    """Every command and every option has the name that is written."""
+    command = get_command(app)
+    known = {}
+    for word in words:
+        known |= {
+            name: option
+            for option in command.params
+            for name in (*option.opts, *option.secondary_opts)
+        }
+        if word.startswith("-") and word != "-":
+            assert word.partition("=")[0] in known | {"--help": None}, (word, words)
+        elif word in getattr(command, "commands", {}):
+            command = command.commands[word]
+
+
+def test_a_document_is_checked_for_what_it_must_have():
+    """The checks above find what is wrong."""
+    assert anchors("# Does it save energy?\n```\n# no heading\n```\n## `dance bench`, twice\n") == {
+        "does-it-save-energy", "dance-bench-twice",
+    }  # fmt: skip
+    said = list(commands("`make env`\n```\nA=1 dance -q bench \\\n  --quick  # soon\n```\n"))
+    assert said == [("dance", ["-q", "bench", "--quick"]), ("make", ["env"])]
+    check_options(["-q", "bench", "--quick"])
+    with pytest.raises(AssertionError, match="--quik"):
+        check_options(["bench", "--quik"])
