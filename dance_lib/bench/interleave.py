@@ -28,7 +28,7 @@ def interleave(
         rounds: timed ones; `warmup` more come before them.
         prepare: by name, called before that run, off the clock.
         clock: seconds. settle: called before each run, off the clock.
-        title: of the progress bar.
+        title: of the progress bar; without one there is none.
 
     Returns:
         A row a timed run, in the order they ran: name, round (from 0), ms.
@@ -41,7 +41,9 @@ def interleave(
     gc.freeze()  # what is there now stays: collecting between rounds looks at new objects alone
     gc.disable()  # a collection would hit whoever runs at that moment
     try:
-        for index in tqdm(range(-warmup, rounds), desc=title, unit="round", leave=False):
+        for index in tqdm(
+            range(-warmup, rounds), desc=title, unit="round", leave=False, disable=not title
+        ):
             shuffle(order)
             for name in order:
                 settle()

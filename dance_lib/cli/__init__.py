@@ -44,6 +44,7 @@ def options(
 for command in (
     study.reproduce,
     study.keep,
+    network.predict,
     network.bundle,
     measuring.bench,
     measuring.energy,

@@ -1,9 +1,53 @@
-"""What is done with one network: `dance bundle`."""
+"""What is done with one network: `dance predict` and `dance bundle`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def predict(
+    context: typer.Context,
+    checkpoint: Annotated[Path, typer.Argument(help="A network that the study trained.")],
+    videos: Annotated[
+        list[Path],
+        typer.Argument(metavar="VIDEO", help="Videos, or folders with videos anywhere below."),
+    ],
+    top: Annotated[int, typer.Option(min=1, help="Likeliest classes shown of a video.")] = 5,
+    clips: Annotated[
+        int,
+        typer.Option(min=1, help="Equal parts of a video; their probabilities are averaged."),
+    ] = 1,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Also write the video with what was dropped dimmed: OUT.mp4 or OUT.gif; for "
+            "several videos, a folder.",
+        ),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write a row a video.")] = None,
+    rounds: Annotated[
+        int, typer.Option(min=0, help="Timed runs of each form for a video; 0 for none.")
+    ] = 5,
+) -> None:
+    """Say what a network sees in videos, what it computes for that, and how long it takes.
+
+    A video that does not decode is skipped and named; the status is 0 as long as one does.
+    """
+    from dance_lib.explain.command import Asked
+    from dance_lib.explain.command import predict as tell
+
+    asked = Asked(
+        checkpoint=checkpoint,
+        videos=videos,
+        top=top,
+        clips=clips,
+        explain=explain,
+        csv=csv,
+        rounds=rounds,
+    )
+    tell(asked, say=context.obj, complain=lambda line: typer.echo(line, err=True))
 
 
 def bundle(

@@ -46,7 +46,7 @@ def clip_spans(
         video: its name; with the seed, it decides the draw of `random`.
     """
     state = random.getstate()  # pytorchvideo draws from the global generator
-    random.seed(f"{sampling.seed} {video}")
+    random.seed(f"{sampling.seed} {video}".encode(errors="surrogateescape"))
     try:
         return _spans(_sampler(sampling, video_seconds), video_seconds)
     finally:

@@ -48,3 +48,8 @@ def test_random_is_fixed_by_seed_and_video_and_leaves_the_global_generator():
 def test_sampling_that_makes_no_sense(wrong, message):
     with pytest.raises(ValidationError, match=message):
         ClipSampling(**wrong)
+
+
+def test_a_name_that_is_no_utf8_draws_as_well():
+    sampling = ClipSampling(kind="random", clip_seconds=1)
+    assert clip_spans(sampling, 9.0, "\udcff.mp4") == clip_spans(sampling, 9.0, "\udcff.mp4")
