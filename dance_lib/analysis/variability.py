@@ -61,9 +61,7 @@ class _Moments:
         self.squares += (values**2).sum().item()
         self.active += (magnitude > 0).sum().item()
         self.means.append(part_means(magnitude, *self.parts))
-        positive = magnitude[magnitude > 0].log10()
-        edges = torch.from_numpy(EDGES).to(positive.dtype)
-        self.bins += torch.histogram(positive.contiguous(), edges).hist.numpy()
+        self.bins += counts_by_size(magnitude)
 
     def row(self) -> dict[str, Any]:
         mean = self.sum / self.count
@@ -89,6 +87,13 @@ class _Moments:
                 "share": self.bins / self.count,
             }
         )
+
+
+def counts_by_size(magnitude: Tensor) -> np.ndarray:
+    """How many magnitudes lie in each bin of `EDGES`, (48,); zeros lie in none."""
+    positive = magnitude[magnitude > 0].log10()
+    edges = torch.from_numpy(EDGES).to(positive.dtype)
+    return torch.histogram(positive.contiguous(), edges).hist.numpy()
 
 
 def norm_rows(net: Dance) -> pd.DataFrame:

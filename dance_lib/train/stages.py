@@ -15,9 +15,9 @@ from dance_lib.ava import MIN_CLIPS, AVALoss, Variant
 from dance_lib.data.clips import ClipSet, batches
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Masked, Recorded
-from dance_lib.meter.cost import mac_ratios
 from dance_lib.network import Dance
 from dance_lib.train.loop import Rate, Step, cosine, fit, one_cycle
+from dance_lib.train.operating_point import shift_for, shift_gates
 from dance_lib.train.recipe import Recipe
 
 History = list[dict[str, Any]]
@@ -64,10 +64,8 @@ def train_ava(
         DanceError: unknown variant, or batches too small for `interaction`.
     """
     epochs = recipe.ava_epochs if epochs is None else epochs
-    ava = AVALoss(net.structure, variant)
-    least = MIN_CLIPS if variant == "interaction" else 1
-    if min(recipe.batch_size, len(clips)) < least:
-        raise DanceError(f"AVA {variant!r} needs batches of at least {least} clips")
+    ava = make_ava(net, clips, recipe, variant)
+    least = _least_clips(variant)
 
     def loss(step: Step) -> Tensor:
         if variant == "none" or len(step.clips) < least:  # the rest of an epoch may be too small
@@ -91,6 +89,19 @@ def train_ava(
         prepare=net.train,
         resume=resume,
     )
+
+
+def make_ava(net: Dance, clips: ClipSet, recipe: Recipe, variant: Variant) -> AVALoss:
+    """The loss of a variant of AVA; raises as `train_ava`."""
+    ava, least = AVALoss(net.structure, variant), _least_clips(variant)
+    if min(recipe.batch_size, len(clips)) < least:
+        raise DanceError(f"AVA {variant!r} needs batches of at least {least} clips")
+    return ava
+
+
+def _least_clips(variant: Variant) -> int:
+    """Clips that a batch needs for a variant to mean something."""
+    return MIN_CLIPS if variant == "interaction" else 1
 
 
 def train_gates(
@@ -360,27 +371,6 @@ def calibrate(net: Dance, clips: ClipSet, recipe: Recipe, tolerance: float = 0.0
     """
     net.eval()
     statistics = [net.statistics(net.stem(c), c) for c, _, _ in batches(clips, recipe.batch_size)]
-    biases = [head.bias for head in net.controller.logit_heads() if head.bias is not None]
-    trained = [bias.clone() for bias in biases]
-
-    def mean_ratio(shift: float) -> float:
-        for bias, before in zip(biases, trained, strict=True):
-            bias.copy_(before + shift)
-        ratios = [
-            mac_ratios(net.structure, net.controller.decide(s), net.controller.macs)
-            for s in statistics
-        ]
-        return torch.cat(ratios).mean().item()
-
-    low, high = -8.0, 8.0
-    missed_by: dict[float, float] = {}
-    for _ in range(30):
-        middle = (low + high) / 2
-        ratio = mean_ratio(middle)
-        missed_by[middle] = abs(ratio - recipe.budget)
-        if missed_by[middle] < tolerance:
-            break
-        low, high = (low, middle) if ratio > recipe.budget else (middle, high)
-    best = min(missed_by, key=missed_by.__getitem__)  # R has steps: the last may not be the nearest
-    mean_ratio(best)
-    return best
+    shift = shift_for(net, statistics, recipe.budget, tolerance)
+    shift_gates(net.controller, shift)
+    return shift
