@@ -4,16 +4,17 @@
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from math import ceil, prod
 
 import torch
 from torch import Tensor, fx, nn
 
+from dance_lib.arguments import Size
 from dance_lib.errors import DanceError
 
 Triple = tuple[int, int, int]
-Shape = tuple[int, int, int, int]  # (C, T, H, W)
+Shape = tuple[Size, Size, Size, Size]  # (C, T, H, W)
 
 
 class StructureError(DanceError):
@@ -110,6 +111,10 @@ class Structure:
     pools: dict[str, str]
     group_size: int
 
+    def __post_init__(self) -> None:
+        for name in ("channel_owners", "_cells"):  # torch.compile can't enter the lock of either
+            getattr(self, name)
+
     @cached_property
     def dense_macs(self) -> int:
         """MACs of the whole network on one clip."""
@@ -143,31 +148,30 @@ class Structure:
 
     def spread_frames(self, name: str, gates: Tensor) -> Tensor:
         """A branch's frame gates at unit `name`'s resolution: (N, T_b) -> (N, T_u)."""
-        unit = self.units[name]
-        index = _parent(unit.out_shape[1], self.branches[unit.branch].size[0], unit.to_output[0])
-        return gates[:, index.to(gates.device)]
+        return gates[:, self._cells[name][0].to(gates.device)]
 
     def spread_features(self, name: str, gates: Tensor) -> Tensor:
         """A branch's tile gates at unit `name`'s resolution: (N, G_h, G_w) -> (N, H_u, W_u)."""
-        unit = self.units[name]
-        branch = self.branches[unit.branch]
-        rows, columns = (
-            _cell(unit.out_shape[2 + i], branch.size[1 + i], unit.to_output[1 + i], branch.grid[i])
-            for i in range(2)
-        )
-        return gates[:, rows.to(gates.device)][:, :, columns.to(gates.device)]
+        _, rows, columns = (cells.to(gates.device) for cells in self._cells[name])
+        return gates[:, rows][:, :, columns]
 
+    @cached_property  # asked for every clip that is planned
+    def _cells(self) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        """For each unit, which gate of its branch every frame (T_u,), row and column belongs to.
 
-@cache  # asked for every clip that is planned
-def _parent(size: int, branch_size: int, stride: int) -> Tensor:
-    """Position of a branch's output that each of `size` positions belongs to: ⌊t/s⌋."""
-    return (torch.arange(size) // stride).clamp(max=branch_size - 1)
-
-
-@cache
-def _cell(size: int, branch_size: int, stride: int, cells: int) -> Tensor:
-    """Grid cell of each of `size` positions: ⌊h·G/H⌋ at the branch's output, found by ⌊h/s⌋."""
-    return _parent(size, branch_size, stride) * cells // branch_size
+        Position h stands over ⌊h/s⌋ of the branch's output, which lies in cell ⌊h·G/H⌋.
+        """
+        cells = {}
+        for unit in self.units.values():
+            branch = self.branches[unit.branch]
+            counts = (branch.size[0], *branch.grid)
+            sizes = zip(unit.out_shape[1:], unit.to_output, branch.size, counts, strict=True)
+            t, h, w = (
+                (torch.arange(size) // stride).clamp(max=below - 1) * count // below
+                for size, stride, below, count in sizes
+            )
+            cells[unit.name] = t, h, w
+        return cells
 
 
 def module_of(network: nn.Module, node: fx.Node) -> nn.Module | None:
