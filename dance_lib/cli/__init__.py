@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dance_lib.cli import measuring, network, study
+from dance_lib.cli import measuring, network, study, training
 from dance_lib.cli.device import device
 from dance_lib.cli.loudness import loudness
 from dance_lib.cli.missing import remedy
@@ -44,6 +44,8 @@ def options(
 for command in (
     study.reproduce,
     study.keep,
+    study.site,
+    training.train,
     network.predict,
     network.bundle,
     measuring.bench,

@@ -2,6 +2,7 @@
 
 from dance_lib.train.evaluate import Prediction, choose_plans, predict
 from dance_lib.train.loop import TrainingError, forget
+from dance_lib.train.pruning import Pruned, prune
 from dance_lib.train.recipe import Recipe
 from dance_lib.train.stages import (
     train_ava,
@@ -14,11 +15,13 @@ from dance_lib.train.stages import (
 
 __all__ = [
     "Prediction",
+    "Pruned",
     "Recipe",
     "TrainingError",
     "choose_plans",
     "forget",
     "predict",
+    "prune",
     "train_ava",
     "train_controller",
     "train_dense",

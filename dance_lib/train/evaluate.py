@@ -1,9 +1,12 @@
 """Predictions of a network over a set of clips, with the plans that led to them."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from dance_lib.aap.plan import PruningPlan
 from dance_lib.data.clips import ClipSet, batches
@@ -45,13 +48,18 @@ class Prediction:
 
 @torch.inference_mode()
 def predict(
-    net: Dance, clips: ClipSet, plan: PruningPlan | str = "controller", batch_size: int = 64
+    net: Dance,
+    clips: ClipSet,
+    plan: PruningPlan | str = "controller",
+    batch_size: int = 64,
+    title: str | None = None,
 ) -> Prediction:
     """Run a network over all clips.
 
     Args:
         plan: "controller" for its own plans, "dense" for none, or one plan for all clips in the
             order of their rows (shuffled, static, random: whatever is to be compared).
+        title: of a progress bar, which is gone in the end; without one there is none.
 
     Raises:
         DanceError: another word, or a plan that does not fit the network or the number of clips.
@@ -64,7 +72,11 @@ def predict(
         raise DanceError(f"plan {plan!r} is none of 'controller', 'dense' and a PruningPlan")
     net.eval()
     logits, targets, plans = [], [], []
-    for batch, target, rows in batches(clips, batch_size):
+    shown: Iterable[tuple[Tensor, Tensor, Tensor]] = batches(clips, batch_size)
+    if title is not None:
+        total = math.ceil(len(clips) / batch_size)
+        shown = tqdm(shown, desc=title, total=total, leave=False)
+    for batch, target, rows in shown:
         stem_output = net.stem(batch)
         if plan == "dense":
             logits.append(net.body(stem_output, Dense()))

@@ -1,6 +1,7 @@
 """One training loop for every stage: epochs of batches, one loss, exact resumption."""
 
 import hashlib
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from dance_lib.atomic import replacing
 from dance_lib.data.clips import Augment, ClipSet, batches
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Recorded
-from dance_lib.network import Dance
+from dance_lib.network import Dance, not_finite
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingError(DanceError):
@@ -92,7 +95,9 @@ def fit(
         A row an epoch: stage, epoch, loss, seconds, and every metric's mean over its steps.
 
     Raises:
-        TrainingError: the loss is NaN or infinite.
+        TrainingError: the loss, a gradient, a weight or a statistic of a norm is NaN or infinite;
+            the message names stage, step and unit or tensor. What was kept before stays, to go on
+            from.
     """
     optimizer = torch.optim.AdamW(
         [{"params": list(r.parameters), "lr": r.peak} for r in rates], weight_decay=weight_decay
@@ -104,12 +109,12 @@ def fit(
     if kept is not None:
         numbers = (stage, epochs, batch_size, seed, peaks, weight_decay, clips.hash, len(clips))
         mark = repr((numbers, settings, _digest(net)))
-    if kept is not None and kept.is_file():
-        state = torch.load(kept, weights_only=True)
-        if state["mark"] == mark:
-            net.load_state_dict(state["net"])
-            optimizer.load_state_dict(state["optimizer"])
-            history = state["history"]
+    state = None if kept is None else _read_kept(kept, mark)
+    if state is not None:
+        net.load_state_dict(state["net"])
+        optimizer.load_state_dict(state["optimizer"])
+        history = state["history"]
+    _check_weights(net, f"the start of {stage}")
     steps = math.ceil(len(clips) / batch_size)
     with tqdm(
         total=epochs * steps, initial=len(history) * steps, desc=stage, mininterval=1.0
@@ -125,16 +130,18 @@ def fit(
                 progress = (epoch * steps + i) / (epochs * steps)
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate.peak * rate.shape(progress)
-                step = Step(*batch, progress)
+                step, where = Step(*batch, progress), f"{stage}, step {epoch * steps + i}"
                 value = loss(step)
-                _check_finite(value, net, step, f"{stage}, step {epoch * steps + i}")
+                _check_loss(value, net, step, where)
                 optimizer.zero_grad(set_to_none=True)
                 value.backward()
+                _check_gradients(net, where)
                 optimizer.step()
                 step.metrics["loss"] = value.item()
                 for name, metric in step.metrics.items():
                     seen.setdefault(name, []).append(metric)
                 bar.update()
+            _check_weights(net, f"{stage}, end of epoch {epoch}")
             means = {name: sum(values) / len(values) for name, values in seen.items()}
             history.append(
                 {"stage": stage, "epoch": epoch, "seconds": perf_counter() - start, **means}
@@ -142,8 +149,9 @@ def fit(
             bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
             if kept is not None:
                 state = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
-                with replacing(kept) as partial:
-                    torch.save({"mark": mark, "history": history, **state}, partial)
+                # Opened here: of a path of its own, torch would not say that the disk is full.
+                with replacing(kept) as partial, partial.open("wb") as file:
+                    torch.save({"mark": mark, "history": history, **state}, file)
     return history
 
 
@@ -152,6 +160,18 @@ def forget(resume: Path) -> None:
     for pattern in (f"{resume.name}.*", f".{resume.name}.*"):  # the latter by who was killed
         for kept in resume.parent.glob(pattern):
             kept.unlink()
+
+
+def _read_kept(kept: Path, mark: str) -> dict[str, Any] | None:
+    """What a run of the same numbers left to go on from; None where there is nothing of use."""
+    if not kept.is_file():
+        return None
+    try:
+        state = torch.load(kept, weights_only=True)
+        return state if state["mark"] == mark else None
+    except Exception as error:  # as many kinds as there are ways to damage a file
+        logger.warning("%s can't be read, so this stage starts anew (%r)", kept, error)
+        return None
 
 
 def _digest(net: Dance) -> str:
@@ -164,7 +184,22 @@ def _digest(net: Dance) -> str:
     return digest.hexdigest()
 
 
-def _check_finite(loss: Tensor, net: Dance, step: Step, where: str) -> None:
+def _check_gradients(net: Dance, where: str) -> None:
+    """Before they reach the weights: a gate closes on NaN, and the loss would stay a number."""
+    gradients = {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+    if torch.isfinite(torch.nn.utils.get_total_norm(gradients.values())):
+        return
+    bad = [name for name, gradient in gradients.items() if not torch.isfinite(gradient).all()]
+    if bad:  # else their squares alone are too large
+        raise TrainingError(f"the gradient of {bad[0]!r} is NaN or infinite at {where}")
+
+
+def _check_weights(net: Dance, where: str) -> None:
+    if bad := not_finite(net):
+        raise TrainingError(f"{bad!r} holds NaN or infinite values at {where}")
+
+
+def _check_loss(loss: Tensor, net: Dance, step: Step, where: str) -> None:
     if torch.isfinite(loss):
         return
     if not torch.isfinite(step.clips).all():

@@ -10,6 +10,9 @@ from dance_lib.data.augmentation import augmentation
 from dance_lib.data.clips import Augment
 from dance_lib.errors import in_one_line
 
+USUAL = 3000  # training clips of the built-in set, which the default numbers were found on
+LONGEST = 8
+
 
 class Recipe(BaseModel):
     """Epochs, rates and weights. All arms of a comparison share one recipe.
@@ -59,6 +62,25 @@ class Recipe(BaseModel):
             return cls(**known)
         except ValidationError as error:
             raise in_one_line("recipe", error) from error
+
+    @classmethod
+    def for_clips(cls, clips: int, **fields: Any) -> Self:
+        """The default numbers for so many training clips, but for `fields`.
+
+        Where clips are few a stage has more epochs, to make as many steps as over `USUAL` clips:
+        up to `LONGEST` times as many. And smaller batches, for more steps yet.
+
+        Raises:
+            DanceError: a value is out of its range.
+        """
+        times = min(LONGEST, max(1, round(USUAL / clips)))
+        usual = cls.of({})
+        numbers: dict[str, Any] = {
+            name: getattr(usual, name) * times
+            for name in ("dense_epochs", "ava_epochs", "controller_epochs", "joint_epochs")
+        }
+        numbers["batch_size"] = usual.batch_size if times == 1 else usual.batch_size // 2
+        return cls.of(numbers | fields)
 
     @property
     def retrain_epochs(self) -> int:

@@ -2,6 +2,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from dance_lib.errors import DanceError
 from dance_lib.train import Recipe
 
 
@@ -50,3 +51,23 @@ def test_clips_are_augmented_only_where_asked_for():
     changed = augment(clips, torch.Generator().manual_seed(0))
     assert changed.shape == clips.shape
     assert not torch.equal(changed, clips)
+
+
+@pytest.mark.parametrize(
+    ("clips", "times"), [(96, 8), (375, 8), (600, 5), (2400, 1), (3000, 1), (9537, 1)]
+)
+def test_few_clips_get_more_epochs(clips, times):
+    usual, recipe = Recipe(), Recipe.for_clips(clips)
+    for stage in ("dense", "ava", "controller", "joint"):
+        name = f"{stage}_epochs"
+        assert getattr(recipe, name) == times * getattr(usual, name)
+    assert recipe.batch_size == (usual.batch_size if times == 1 else usual.batch_size / 2)
+    assert recipe.lr == usual.lr
+
+
+def test_what_is_given_goes_before():
+    recipe = Recipe.for_clips(96, dense_epochs=0, batch_size=4, budget=0.3)
+    assert (recipe.dense_epochs, recipe.batch_size, recipe.budget) == (0, 4, 0.3)
+    assert recipe.joint_epochs == 40
+    with pytest.raises(DanceError, match="recipe: budget"):
+        Recipe.for_clips(96, budget=2)
