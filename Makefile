@@ -8,7 +8,7 @@ bin := .venv/bin
 pytest := OMP_NUM_THREADS=1 $(bin)/python -m pytest -n 2 --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce bench test test-all lint lab
+.PHONY: help env reproduce bench test test-all torture lint lab site
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,10 +24,13 @@ bench: env  ## time pruning against dense engines (ARGS='--quick --model r2plus1
 	$(bin)/dance bench $(ARGS)
 
 test: env  ## the tests that take minutes, with the smoke profile of every notebook
-	$(pytest) -m "not slow" $(ARGS)
+	$(pytest) -m "not slow and not torture" $(ARGS)
 
-test-all: env  ## all tests
-	$(pytest) $(ARGS)
+test-all: env  ## all tests but torture
+	$(pytest) -m "not torture" $(ARGS)
+
+torture: env  ## faults, hostile input and load, in half an hour; a table of what held
+	$(pytest) tests/torture -m torture --tally results/torture.md $(ARGS)
 
 lint: env  ## style, format and types, notebooks too
 	$(bin)/ruff check
@@ -36,3 +39,6 @@ lint: env  ## style, format and types, notebooks too
 
 lab: env  ## read and explore the notebooks
 	$(bin)/jupyter lab notebooks
+
+site: env  ## pages of the newest run, or of the committed one, for a browser without a network
+	$(bin)/dance site $(ARGS)

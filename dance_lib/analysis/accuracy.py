@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
+from dance_lib.analysis import reading
 from dance_lib.analysis.intervals import clip_interval, paired_difference
 
 MISS = 0.02  # a mean R further than this from its budget stays out of equal-MACs comparisons
@@ -111,7 +113,7 @@ def _compared(
     }
 
 
-def styled(table: pd.DataFrame) -> Any:
+def styled(table: pd.DataFrame) -> Styler:
     """The accuracy table as a reader wants it."""
     shown = pd.DataFrame({"network": table["name"], "seeds": table["seeds"]})
     shown["accuracy, %"] = _with_interval(table, "accuracy", "low", "high", "{:.1f}")
@@ -130,7 +132,7 @@ def styled(table: pd.DataFrame) -> Any:
         shown["shuffled plans lose, points"] = table["shuffled_loss"].map(_percent)
     if "on_budget" in table:
         shown["on budget"] = table["on_budget"].map({True: "yes", False: "no"}).fillna("")
-    return shown.style.hide(axis="index")
+    return reading.table(shown)
 
 
 def _percent(share: float) -> str:

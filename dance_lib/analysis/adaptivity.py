@@ -24,6 +24,7 @@ def plans_table(clips: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
                 "arm": titles[str(arm)],
                 "plans": plans,
                 "clips": accuracy.clips,
+                "seeds": accuracy.seeds,
                 "accuracy": accuracy.mean,
                 "low": accuracy.low,
                 "high": accuracy.high,
@@ -101,9 +102,11 @@ def largest_branch(branches: pd.DataFrame) -> float:
 
 def difficulty(own: pd.DataFrame) -> float:
     """Spearman's correlation of a clip's R, averaged over seeds, with its stratum; or NaN."""
-    if "difficulty" not in own or own["difficulty"].nunique() < 2 or own["mac_ratio"].nunique() < 2:
+    if "difficulty" not in own:
         return float("nan")
     by_clip = own.groupby("path").agg({"mac_ratio": "mean", "difficulty": "first"})
+    if (by_clip.nunique() < 2).any():  # what does not look has one R a seed
+        return float("nan")
     rank = by_clip["difficulty"].map(RANKS)
     return float(stats.spearmanr(rank, by_clip["mac_ratio"]).statistic)
 
@@ -116,7 +119,12 @@ def strata_table(clips: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame
         of_value.groupby("arm", sort=False)[["mac_ratio", "correct"]]
         .mean()
         .reset_index()
-        .assign(stratum=name, value=value, clips=of_value["path"].nunique())
+        .assign(
+            stratum=name,
+            value=value,
+            clips=of_value["path"].nunique(),
+            seeds=of_value["seed"].nunique(),
+        )
         for name in known
         for value, of_value in own.groupby(name)
     ]

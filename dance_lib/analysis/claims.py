@@ -81,10 +81,7 @@ def load_claims(path: Path) -> ClaimFile:
     Raises:
         DanceError: the file is missing or says something this study can't test.
     """
-    try:
-        claims = read_yaml(path, ClaimFile)
-    except OSError as error:
-        raise DanceError(f"{path}: {error.strerror}") from error
+    claims = read_yaml(path, ClaimFile)
     for claim in claims.claims:
         if claim.test is not None and claim.test.measure not in MEASURES:
             raise DanceError(

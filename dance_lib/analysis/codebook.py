@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from dance_lib.analysis.comparisons import compare
+from dance_lib.analysis.figures import sample
 from dance_lib.analysis.intervals import clip_interval
 from dance_lib.bench.deployed import SPARSE
 
@@ -143,7 +144,7 @@ def figure(accuracy: pd.DataFrame, speed: pd.DataFrame) -> Figure:
     _by_codes(left, accuracy["codes"])
     left.set(
         ylabel="accuracy (%), 95 % interval",
-        title=f"{first['clips']:,} test clips, seeds: {accuracy['seeds'].max()}",
+        title=sample(first["clips"], accuracy["seeds"].max()),
     )
     left.legend(frameon=False, loc="center right")
     shown = speed[~speed["form"].str.startswith(DENSE)]
@@ -156,7 +157,9 @@ def figure(accuracy: pd.DataFrame, speed: pd.DataFrame) -> Figure:
         )  # fmt: skip
     right.axhline(1, color="0.35", linestyle="--", linewidth=1.2)
     _by_codes(right, speed["codes"])
-    right.set(ylabel="speedup over the fastest dense form", title="one clip, one thread")
+    rounds = speed["rounds"].max()
+    behind = f"one clip at once, one thread, {rounds} runs"
+    right.set(ylabel="speedup over the fastest dense form", title=behind)
     right.set_ylim(bottom=0)
     right.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small")
     return drawn

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from dance_lib.analysis.figures import sample
 from dance_lib.devices.published import DEVICES
 
 BOUNDS = dict(zip(("compute", "memory"), sns.color_palette("colorblind", 2), strict=True))
@@ -47,9 +48,9 @@ def expected(speeds: pd.DataFrame, paper: Mapping[str, float]) -> Figure:
     panels[-1].set_xlabel("modelled energy, dense over pruned")
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
-    seeds = speeds["seed"].nunique()
-    sample = f"{_clips(speeds)}, {seeds} {'seed' if seeds == 1 else 'seeds at most'}"
-    figure.suptitle(f"Modelled, not measured: {sample}", fontsize="medium")
+    figure.suptitle(
+        f"Modelled, not measured: {_behind(speeds, speeds['seed'].nunique())}", fontsize="medium"
+    )
     return figure
 
 
@@ -62,10 +63,11 @@ def bounds(units: pd.DataFrame) -> Figure:
     for axes, device in zip(panels, DEVICES, strict=True):
         of_device = rows[rows["device"] == device.name]
         places = range(len(of_device))
+        behind = _behind(of_device, of_device["seeds"].max())
         for plan, width, palette in (("dense", 0.8, PALE), ("ideal", 0.45, BOUNDS)):
             colours = [palette[bound] for bound in of_device[f"{plan}_bound"]]
             axes.bar(places, 1000 * of_device[f"{plan}_ms"], width, color=colours, linewidth=0)
-        axes.set(ylabel="modelled time (µs)", title=f"{device.title}: {_clips(of_device)}")
+        axes.set(ylabel="modelled time (µs)", title=f"{device.title}: {behind}")
         axes.grid(visible=False, axis="x")
         axes.set_axisbelow(True)
     panels[-1].set_xticks(places, of_device["unit"], rotation=40, ha="right")
@@ -120,5 +122,5 @@ def _factors(axes: Axes, title: str, paper: float | None) -> None:
     axes.set_title(title, fontsize="medium")
 
 
-def _clips(rows: pd.DataFrame) -> str:
-    return f"mean costs of {rows['clips'].max():,.0f} test clips"
+def _behind(rows: pd.DataFrame, seeds: int) -> str:
+    return f"mean costs of {sample(int(rows['clips'].max()), seeds)}"

@@ -8,11 +8,12 @@ network. `other` (stem, shortcuts, head, controller) is one unit here, which fla
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from dance_lib import study
+from dance_lib.analysis import reading
 from dance_lib.analysis.claims import ClaimFile
 from dance_lib.devices.published import DEVICES, FIGURES
 from dance_lib.devices.roofline import COSTS, PLANS, clip_times, operation_energy, unit_times
@@ -91,7 +92,8 @@ def speed_table(costs: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
 
 def unit_table(costs: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
     """A row an arm, device and unit: its time and what it is bound by, of the mean over seeds."""
-    means = costs.groupby(["arm", "unit"], sort=False)[["clips", *COSTS]].mean().reset_index()
+    groups = costs.groupby(["arm", "unit"], sort=False)
+    means = groups[["clips", *COSTS]].mean().assign(seeds=groups["seed"].nunique()).reset_index()
     table = pd.concat([unit_times(means, device) for device in DEVICES], ignore_index=True)
     return table.assign(title=table["arm"].map(dict(titles)))
 
@@ -101,20 +103,19 @@ def processors() -> str:
     return "\n".join(f"- {device.title}: {device.processor}." for device in DEVICES)
 
 
-def shown_devices(table: pd.DataFrame) -> Any:
+def shown_devices(table: pd.DataFrame) -> Styler:
     """The figures of the devices, as a reader wants them."""
-    rows = table.drop(columns="kind").style.format({"value": "{:.1f}"}, na_rep="not published")
-    return rows.hide(axis="index")
+    return reading.table(table, digits=1, empty="not published")
 
 
-def shown_speeds(speeds: pd.DataFrame) -> Any:
+def shown_speeds(speeds: pd.DataFrame) -> Styler:
     """Means over seeds and folds, a row an arm and device."""
     columns = [
         "mac_ratio", "byte_ratio", "dense_ms", "ideal_ms", "speedup", "dense_mj", "ideal_mj",
         "energy_low", "energy_high",
     ]  # fmt: skip
     means = speeds.groupby(["title", "device"], sort=False)[columns].mean().reset_index()
-    return means.style.format(precision=2, na_rep="not published").hide(axis="index")
+    return reading.table(means, digits=2, empty="not published")
 
 
 def answer(speeds: pd.DataFrame, units: pd.DataFrame, paper: Mapping[str, float]) -> str:

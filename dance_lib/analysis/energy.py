@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
+from dance_lib.analysis import reading
 from dance_lib.analysis.intervals import factor_interval
 from dance_lib.analysis.latency import SETTING, measured_on
 from dance_lib.devices.runs import DENSE, read_runs
@@ -193,7 +195,7 @@ def answer(table: pd.DataFrame) -> str:
     return "Of the figures of pruned networks " + "; ".join(told) + "." + end
 
 
-def shown_host(table: pd.DataFrame) -> Any:
+def shown_host(table: pd.DataFrame) -> Styler:
     """The table of this machine as a reader wants it."""
     columns = {
         "network": "network", "part": "part", "kind": "kind", "sample": "sample",
@@ -205,7 +207,7 @@ def shown_host(table: pd.DataFrame) -> Any:
     return _shown(table, ["model", "threads", *columns], columns)
 
 
-def shown_devices(table: pd.DataFrame) -> Any:
+def shown_devices(table: pd.DataFrame) -> Styler:
     """The table of devices as a reader wants it."""
     columns = {
         "device": "device", "network": "network", "part": "rail", "kind": "kind",
@@ -217,6 +219,6 @@ def shown_devices(table: pd.DataFrame) -> Any:
     return _shown(table, list(columns), columns)
 
 
-def _shown(table: pd.DataFrame, wanted: list[str], names: dict[str, str]) -> Any:
+def _shown(table: pd.DataFrame, wanted: list[str], names: dict[str, str]) -> Styler:
     rows = table.reindex(columns=wanted).rename(columns=names)
-    return rows.style.format(precision=3, na_rep="not tested").hide(axis="index")
+    return reading.table(rows, empty="not tested", hidden=())

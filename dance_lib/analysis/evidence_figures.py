@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from dance_lib.aap.plan import AXES
-from dance_lib.analysis.figures import AXIS_COLOURS
+from dance_lib.analysis.figures import AXIS_COLOURS, COLOURS, sample
 
 MARKERS = "osD^vPX*<>hd"
 
@@ -19,7 +19,7 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
         table: as `accuracy_table`. families: by name, the keys of arms or rivals on one line;
             what is in none is left out.
     """
-    figure, axes = plt.subplots(figsize=(8.6, 4.8), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, 5.6), layout="constrained")
     dense = table.iloc[0]
     axes.axhspan(100 * dense["low"], 100 * dense["high"], color="0.9", zorder=0)
     axes.axhline(100 * dense["accuracy"], color="0.45", linestyle="--", linewidth=1, zorder=1)
@@ -28,8 +28,6 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
         color="0.3",
     )  # fmt: skip
     compared = table[table["group"].isin(["arm", "rival"])]
-    colours = sns.color_palette("colorblind", 10)
-    colours[7] = (0.0, 0.0, 0.0)  # its grey would be lost on the grey band
     for i, (name, keys) in enumerate(families.items()):
         rows = compared[compared["key"].isin(keys)].sort_values("mac_ratio")
         if rows.empty:
@@ -38,16 +36,16 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
         axes.errorbar(
             rows["mac_ratio"], values[:, 0],
             [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]],
-            marker=MARKERS[i % len(MARKERS)], color=colours[i % 10], capsize=2.5, markersize=7,
+            marker=MARKERS[i % len(MARKERS)], color=COLOURS[i % 10], capsize=2.5, markersize=7,
             linewidth=2.2 if i == 0 else 1, label=name, zorder=10 + i,
         )  # fmt: skip
     axes.set(
         xlabel="ideal MACs, share of the dense network",
         ylabel="accuracy (%), 95 % interval",
-        title=f"{dense['clips']:,} test clips, {dense['seeds']} seeds at most",
+        title=sample(dense["clips"], dense["seeds"]),
         xlim=(0, 1),
     )
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -66,7 +64,8 @@ def axis_savings(table: pd.DataFrame) -> Figure:
     names = [f"{row['arm']}: {100 * row['accuracy']:.1f} %" for row in table.to_dict("records")]
     axes.set_yticks(range(len(table)), names)
     axes.invert_yaxis()
-    axes.set(xlabel="MACs saved (% of the dense network)", title="accuracy, and what saves")
+    behind = sample(table["clips"].max(), table["seeds"].max())
+    axes.set(xlabel="MACs saved (% of the dense network)", title=f"accuracy and savings, {behind}")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
 
@@ -92,7 +91,9 @@ def ratios_by_stratum(strata: pd.DataFrame) -> Figure:
             rows, x="value", y="mac_ratio", hue="arm", style="arm", markers=True, dashes=False,
             ax=axes, legend=axes is panels[0][-1],
         )  # fmt: skip
-        axes.set(xlabel=name, ylabel="mean R")
+        axes.set(xlabel=name, ylabel="mean R, share of the dense MACs")
+    of_one = strata[strata["stratum"] == names[0]].drop_duplicates("value")
+    figure.suptitle(sample(of_one["clips"].sum(), strata["seeds"].max()), fontsize="medium")
     if panels[0][-1].get_legend() is not None:
         sns.move_legend(
             panels[0][-1], "center left", bbox_to_anchor=(1.02, 0.5), title=None, frameon=False
@@ -118,5 +119,6 @@ def accuracy_by_source(table: pd.DataFrame) -> Figure:
         [f"{row['arm']} (R {row['mac_ratio']:.2f})" for row in table.to_dict("records")],
     )
     axes.invert_yaxis()
-    axes.set(xlabel="accuracy (%), 95 % interval", title=f"{table['seeds'].max()} seeds at most")
+    behind = sample(table["clips"].max(), table["seeds"].max())
+    axes.set(xlabel="accuracy (%), 95 % interval", title=behind)
     return figure

@@ -1,5 +1,6 @@
 """The look of all figures, and the figures themselves: tidy table in, matplotlib figure out."""
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -8,14 +9,15 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-AXIS_COLOURS = dict(
-    zip(("frames", "channels", "features"), sns.color_palette("colorblind", 3), strict=True)
-)
+# seaborn's colour-blind-safe ten; its pink, grey and yellow are lost on white, so these are dark.
+COLOURS = sns.color_palette("colorblind", 10)
+COLOURS[6:9] = sns.color_palette(["#882255", "#000000", "#8a7a00"])
+AXIS_COLOURS = dict(zip(("frames", "channels", "features"), COLOURS, strict=False))
 
 
 def set_style() -> None:
     """Apply the look: colour-blind-safe, readable at half a page's width, no frames."""
-    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
+    sns.set_theme(context="notebook", style="whitegrid", palette=COLOURS)
     plt.rcParams.update(
         {
             "figure.dpi": 110,
@@ -26,27 +28,33 @@ def set_style() -> None:
     )
 
 
+def sample(clips: int, seeds: int, what: str = "test clips") -> str:
+    """How much stands behind a figure: `4,050 test clips, up to 4 seeds`."""
+    return f"{clips:,} {what}, {'one seed' if seeds == 1 else f'up to {seeds} seeds'}"
+
+
 def variability_by_unit(table: pd.DataFrame, measure: str, label: str, clips: int) -> Figure:
     """One measure of |activation| for each unit, before AVA and after each variant.
 
     Args:
-        table: columns unit, arm and the measure.
+        table: columns unit, arm, seed and the measure.
     """
     figure, axes = plt.subplots(figsize=(8, 4))
     sns.lineplot(
         table, x="unit", y=measure, hue="arm", style="arm", markers=True, dashes=False, ax=axes
     )
-    axes.set(xlabel="unit, in order of execution", ylabel=label, title=f"{clips:,} held-out clips")
+    behind = _held_out(clips, table)
+    axes.set(xlabel="unit, in order of execution", ylabel=label, title=behind)
     _tilt(figure)
     axes.legend(title=None, frameon=False)
     return figure
 
 
-def magnitude_distributions(table: pd.DataFrame, units: Sequence[str]) -> Figure:
+def magnitude_distributions(table: pd.DataFrame, units: Sequence[str], clips: int) -> Figure:
     """Distribution of log10 |activation| of some units, a line an arm.
 
     Args:
-        table: columns unit, arm, log10_low, log10_high, share.
+        table: columns unit, arm, seed, log10_low, log10_high, share.
     """
     shown = table[table["unit"].isin(units)].copy()
     shown["log10 |activation|"] = (shown["log10_low"] + shown["log10_high"]) / 2
@@ -57,6 +65,7 @@ def magnitude_distributions(table: pd.DataFrame, units: Sequence[str]) -> Figure
     grid.set_titles("{col_name}")
     grid.set_ylabels("share of activations")
     grid.legend.set_title(None)
+    grid.figure.suptitle(_held_out(clips, shown), y=1.06, fontsize="medium")
     return grid.figure
 
 
@@ -80,7 +89,8 @@ def keep_rates(units: pd.DataFrame, clips: int) -> Figure:
             places + 0.27 * (i - 1), 100 * rows["keep_rate"], 100 * rows["keep_sd"],
             fmt="none", ecolor="0.25", elinewidth=1,
         )  # fmt: skip
-    top.set(ylabel="kept (%)\n± SD over clips", ylim=(0, 118), title=f"{clips:,} test clips")
+    behind = sample(clips, units["seed"].nunique())
+    top.set(ylabel="kept (%)\n± SD over clips", ylim=(0, 118), title=behind)
     top.legend(ncols=3, loc="upper center", frameon=False)
     share = units.groupby("unit")[["dense_share", "mac_ratio"]].mean().loc[names]
     bottom.bar(places, 100 * share["dense_share"], 0.7, color="0.85", label="dense")
@@ -102,7 +112,7 @@ def ratio_distribution(clips: pd.DataFrame, budget: float) -> Figure:
     axes.set(
         xlabel="R, ideal MACs of a clip as a share of the dense network",
         ylabel="share of clips",
-        title=f"{clips['path'].nunique():,} test clips",
+        title=sample(clips["path"].nunique(), clips["seed"].nunique()),
         xlim=(0, 1),
     )
     sns.move_legend(axes, "upper left", title=None, frameon=False)
@@ -113,12 +123,12 @@ def plans_compared(summary: pd.DataFrame) -> Figure:
     """Accuracy under the controller's plans and under those of the controls, by arm.
 
     Args:
-        summary: columns arm, plans, accuracy, low, high (shares).
+        summary: columns arm, plans, clips, seeds, accuracy, low, high (shares).
     """
     arms = list(dict.fromkeys(summary["arm"]))
     plans = list(dict.fromkeys(summary["plans"]))
     figure, axes = plt.subplots(figsize=(7.2, 3.8))
-    for i, (name, colour) in enumerate(zip(plans, sns.color_palette("colorblind"), strict=False)):
+    for i, (name, colour) in enumerate(zip(plans, COLOURS, strict=False)):
         rows = summary[summary["plans"] == name].set_index("arm").reindex(arms)
         width = 0.8 / len(plans)
         places = np.arange(len(arms)) + (i - (len(plans) - 1) / 2) * width
@@ -128,8 +138,11 @@ def plans_compared(summary: pd.DataFrame) -> Figure:
             100 * np.abs(rows[["low", "high"]].to_numpy().T - rows["accuracy"].to_numpy()),
             fmt="none", ecolor="0.2", elinewidth=1,
         )  # fmt: skip
-    axes.set(ylabel="accuracy (%), 95 % interval", xticks=range(len(arms)))
-    axes.set_xticklabels(arms)
+    behind = sample(summary["clips"].max(), summary["seeds"].max())
+    axes.set(
+        xlabel="arm", ylabel="accuracy (%), 95 % interval", title=behind, xticks=range(len(arms))
+    )
+    axes.set_xticklabels([textwrap.fill(arm, 16) for arm in arms])
     axes.legend(title="plans", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
 
@@ -138,7 +151,7 @@ def localisation_bars(table: pd.DataFrame) -> Figure:
     """Share of the action that is kept, beside the share of everything that is kept.
 
     Args:
-        table: columns branch, axis, recall, kept.
+        table: columns path, seed, branch, axis, recall, kept.
     """
     long = table.melt(["branch", "axis"], ["recall", "kept"], "what", "of it")
     long["what"] = long["what"].map({"recall": "of the action", "kept": "of everything"})
@@ -147,9 +160,17 @@ def localisation_bars(table: pd.DataFrame) -> Figure:
         errorbar=("ci", 95), n_boot=500, seed=0,
     )  # fmt: skip
     grid.set_titles("{col_name}")
-    grid.set_axis_labels("branch", "share that is kept")
+    grid.set_axis_labels("branch", "share that is kept, 95 % interval")
     grid.legend.set_title(None)
+    behind = sample(table["path"].nunique(), table["seed"].nunique(), "test clips with an action")
+    grid.figure.suptitle(behind, y=1.05, fontsize="medium")
     return grid.figure
+
+
+def _held_out(clips: int, table: pd.DataFrame) -> str:
+    seeds = table["seed"].nunique()
+    bands = ", bands: 95 % over seeds" if seeds > 1 else ""
+    return sample(clips, seeds, "held-out clips") + bands
 
 
 def _tilt(figure: Figure) -> None:

@@ -58,6 +58,7 @@ def axes_table(
                 "arm": titles[arm],
                 "axes": len(pruned),
                 "seeds": accuracy.seeds,
+                "clips": accuracy.clips,
                 "accuracy": accuracy.mean,
                 "against_dense": change.mean,
                 "against_low": change.low,

@@ -14,8 +14,8 @@ from dance_lib.study import paths
 
 SETTING = ["model", "clip_shape", "precision", "threads", "batch"]
 ORIGIN = [
-    "cores", "clip", "commit", "dirty", "seed", "device", "instruction_set", "python", "torch",
-    "onnxruntime", "openvino", "torch-pruning", "date",
+    "rounds", "cores", "clip", "commit", "dirty", "seed", "device", "instruction_set", "python",
+    "torch", "onnxruntime", "openvino", "torch-pruning", "date",
 ]  # fmt: skip
 LATENCY = [
     *SETTING, "name", "group", "kind", "reason", "engine", "axis", "keep_rate", "plan",

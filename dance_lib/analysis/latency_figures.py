@@ -204,11 +204,15 @@ def _plain_numbers(axis: Any) -> None:
 
 
 def _signed(figure: Figure, rows: pd.DataFrame) -> Figure:
-    """Put where and when the times were measured below everything, small."""
-    cores, batches = (
-        " and ".join(f"{n:.0f}" for n in sorted(rows[c].unique())) for c in ("cores", "batch")
+    """Put below everything, small: of what network, how, where and when it was measured."""
+    rounds, cores, batches = (
+        " and ".join(f"{n:.0f}" for n in sorted(rows[c].dropna().unique()))
+        for c in ("rounds", "cores", "batch")
     )
-    clips = ", ".join(rows["clip"].dropna().unique())
-    words = f"medians; cores: {cores}; batch: {batches}; clips: {clips}; {measured_on(rows)}"
-    figure.text(0.5, -0.01, words, ha="center", va="top", fontsize="x-small", color="0.4")
+    network, clips = rows["model"].iloc[0], ", ".join(rows["clip"].dropna().unique())
+    words = (
+        f"{network}, clips {rows['clip_shape'].iloc[0]} ({clips}); medians of "
+        f"{rounds or 'unknown'} rounds; cores: {cores}; batch: {batches}\n{measured_on(rows)}"
+    )
+    figure.text(0.5, -0.01, words, ha="center", va="top", fontsize="small", color="0.4")
     return figure

@@ -1,11 +1,13 @@
 """Measured times as a reader wants them: tables to show, and the answers computed from them."""
 
 from collections import Counter
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
+from dance_lib.analysis import reading
 from dance_lib.analysis.latency import (
     FILES,
     NOT_TESTED,
@@ -35,14 +37,14 @@ def origin(latency: pd.DataFrame, folder: str | Path) -> str:
     )
 
 
-def engines(table: pd.DataFrame) -> Any:
+def engines(table: pd.DataFrame) -> Styler:
     """Milliseconds of each dense engine by setting, or why there are none."""
     reason = table["reason"].fillna("").astype(str)
     cell = _or_not(table, "ms").where(reason == "", NOT_TESTED + ": " + reason)
     return _pivot(table.assign(cell=cell), SETTING, "engine", "cell")
 
 
-def plans(table: pd.DataFrame) -> Any:
+def plans(table: pd.DataFrame) -> Styler:
     """The plans of the settings that are shown, with what they are held against."""
     rows = shown(table)
     columns = {
@@ -51,25 +53,24 @@ def plans(table: pd.DataFrame) -> Any:
         "speedup": "speedup", "by_macs": "1 / MACs", "by_bytes": "1 / bytes",
         "efficiency": "efficiency", "pruned": "pruned", "narrower": "narrower",
     }  # fmt: skip
-    return rows[list(columns)].rename(columns=columns).style.format(
-        precision=2, na_rep=NOT_TESTED
-    ).hide(axis="index")  # fmt: skip
+    return reading.table(rows[list(columns)].rename(columns=columns), 2, NOT_TESTED)
 
 
-def crossovers(table: pd.DataFrame) -> Any:
+def crossovers(table: pd.DataFrame) -> Styler:
     """Crossovers of the settings that are shown, a column a rival."""
     return _pivot(shown(table), [*NETWORK, "axis"], "against", "quicker")
 
 
-def parts(table: pd.DataFrame) -> Any:
+def parts(table: pd.DataFrame) -> Styler:
     """Parts of the settings that are shown, shares in percent."""
-    shares = [name for name in table if str(name).startswith("share")]
+    shares = [str(name) for name in table if str(name).startswith("share")]
     rows = shown(table)[[*NETWORK, "part", "ms", *shares]]
-    percent = dict.fromkeys(shares, "{:.2%}")
-    return rows.style.format({"ms": "{:.2f}", **percent}, na_rep=NOT_TESTED).hide(axis="index")
+    read = reading.table(rows, 2, NOT_TESTED)
+    percents: list[Hashable] = [name.replace("_", " ") for name in shares]
+    return read.format("{:.2%}", subset=percents, na_rep=NOT_TESTED)
 
 
-def targets(table: pd.DataFrame) -> Any:
+def targets(table: pd.DataFrame) -> Styler:
     """What was to be reached, what was measured, and whether that is met or short by how much."""
     sign = table["bound"].map({"at least": "≥ ", "at most": "≤ "})
     rows = pd.DataFrame(
@@ -81,10 +82,10 @@ def targets(table: pd.DataFrame) -> Any:
             "verdict": table["verdict"],
         }
     )
-    return rows.style.hide(axis="index")
+    return reading.table(rows)
 
 
-def scaling(table: pd.DataFrame) -> Any:
+def scaling(table: pd.DataFrame) -> Styler:
     """Milliseconds a clip of what keeps all or half, a column for each cores and batch."""
     rows = table[table["keep_rate"].isna() | table["keep_rate"].isin([0.5, 1.0])]
     where = rows["cores"].map("cores: {:.0f}, ".format) + rows["batch"].map("batch {}".format)
@@ -96,9 +97,9 @@ def _or_not(rows: pd.DataFrame, value: str) -> pd.Series:
     return rows[value].map("{:.1f}".format).where(rows[value].notna(), NOT_TESTED)
 
 
-def _pivot(table: pd.DataFrame, rows: list[str], column: str, cell: str) -> Any:
+def _pivot(table: pd.DataFrame, rows: list[str], column: str, cell: str) -> Styler:
     wide = table.pivot_table(index=rows, columns=column, values=cell, aggfunc="first", sort=False)
-    return wide.rename_axis(columns=None).reset_index().fillna("").style.hide(axis="index")
+    return reading.table(wide.rename_axis(columns=None).reset_index().fillna(""))
 
 
 def answer(plans: pd.DataFrame, crossovers: pd.DataFrame, targets: pd.DataFrame) -> str:

@@ -53,6 +53,7 @@ def sources_table(
                 "arm": titles[arm],
                 "reads": source,
                 "seeds": accuracy.seeds,
+                "clips": accuracy.clips,
                 "accuracy": accuracy.mean,
                 "low": accuracy.low,
                 "high": accuracy.high,

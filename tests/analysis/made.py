@@ -138,7 +138,7 @@ def magnitudes():
     return pd.DataFrame(
         [
             {"unit": unit, "ava": ava, "stage": stage, "log10_low": low, "log10_high": low + 1,
-             "share": share}
+             "share": share, "seed": 0}
             for ava, stage, unit, (low, share) in itertools.product(
                 ("none", "cv"), ("before", "after"), UNITS, ((-2, 0.2), (-1, 0.5), (0, 0.3)))
         ]

@@ -101,7 +101,7 @@ def test_figures(speeds, units):
     assert points.get_xydata().round(3).tolist() == [[1.667, 0], [1, 0], [2.5, 1], [1, 1]]
     assert [t.get_text() for t in nano.get_yticklabels()] == ["AAP", "AVA cv + AAP"]
     title = figures["expected"].get_suptitle()
-    assert title == "Modelled, not measured: mean costs of 36 test clips, 2 seeds at most"
+    assert title == "Modelled, not measured: mean costs of 36 test clips, up to 2 seeds"
     top, _ = drawn(figures["bounds"]).axes
     heights = [[round(bar.get_height()) for bar in group] for group in top.containers]
     assert heights == [[8000, 1000, 1000], [6000, 1000, 1000]]

@@ -15,11 +15,12 @@ def test_tradeoff():
     lines = {"ours": ["aap", "dance"], "static": ["static"], "never run": ["frames"]}
     figure = drawn(evidence_figures.tradeoff(table, lines))
     (axes,) = figure.axes
-    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["ours", "static"]
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == ["ours", "static"]
     marks = {c.get_label(): c.lines[0].get_xydata().tolist() for c in axes.containers}
     assert sorted(marks["ours"]) == [pytest.approx([0.5, 80.0]), pytest.approx([0.5, 90.0])]
     assert marks["static"] == [[0.5, 50.0]]
-    assert axes.get_title() == "10 test clips, 1 seeds at most"
+    assert axes.get_title() == "10 test clips, one seed"
 
 
 def test_axis_savings():
@@ -29,12 +30,14 @@ def test_axis_savings():
     widths = [round(bar.get_width(), 6) for group in panel.containers for bar in group]
     assert widths == [10.0, 10.0, 30.0]  # of the half that is saved
     assert [t.get_text() for t in panel.get_yticklabels()] == ["AAP: 80.0 %"]
+    assert panel.get_title() == "accuracy and savings, 10 test clips, one seed"
 
 
 def test_ratios_by_stratum():
     strata = adaptivity.strata_table(made.arms(), made.TITLES)
     figure = drawn(evidence_figures.ratios_by_stratum(strata))
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["easy", "medium", "hard"]
+    assert figure.get_suptitle() == "10 test clips, one seed"
 
 
 def test_accuracy_by_source():
@@ -45,3 +48,4 @@ def test_accuracy_by_source():
     assert [t.get_text() for t in panel.get_yticklabels()] == [
         "AAP (R 0.50)", "AVA cv + AAP (R 0.50)"
     ]  # fmt: skip
+    assert panel.get_title() == "10 test clips, one seed"

@@ -25,6 +25,7 @@ def test_variability_by_unit(measure):
     (axes,) = figure.axes
     assert set(labels(figure)) == set(named["arm"])
     assert axes.get_ylabel() == "how much"
+    assert axes.get_title() == "270 held-out clips, one seed"
     assert [t.get_text() for t in axes.get_xticklabels()] == list(made.UNITS)
     curves = [line.get_ydata().tolist() for line in axes.lines if len(line.get_ydata()) == 4]
     assert sorted(curves) == [[1, 2, 3, 4], [1, 2, 3, 4], [2, 4, 6, 8]]
@@ -33,8 +34,9 @@ def test_variability_by_unit(measure):
 def test_magnitude_distributions():
     named = amplified.name_stages(made.magnitudes())
     shown = [made.UNITS[0], made.UNITS[2]]
-    figure = drawn(figures.magnitude_distributions(named, shown))
+    figure = drawn(figures.magnitude_distributions(named, shown, 270))
     assert [axes.get_title() for axes in figure.axes] == shown
+    assert figure.get_suptitle() == "270 held-out clips, one seed"
     assert set(labels(figure)) == set(named["arm"])
     curves = [line for line in figure.axes[0].lines if len(line.get_xydata())]
     assert len(curves) == 3
@@ -47,6 +49,7 @@ def test_keep_rates():
     figure = drawn(figures.keep_rates(units[units["arm"] == "aap"], 10))
     top, bottom = figure.axes
     assert heights(top) == [[50.0] * 4, [75.0] * 4, [100.0] * 4]
+    assert top.get_title() == "10 test clips, one seed"
     assert heights(bottom) == [[20.0] * 4, [10.0] * 4]  # dense share, and its ideal half
     assert [t.get_text() for t in bottom.get_xticklabels()] == list(made.UNITS)
 
@@ -59,13 +62,14 @@ def test_ratio_distribution():
     (axes,) = figure.axes
     assert labels(figure) == ["AAP", "AVA cv + AAP"]
     assert any(set(line.get_xdata()) == {0.5} for line in axes.lines)  # the budget
-    assert axes.get_title() == "10 test clips"
+    assert axes.get_title() == "10 test clips, one seed"
 
 
 def test_plans_compared():
     figure = drawn(figures.plans_compared(adaptivity.plans_table(made.arms(), made.TITLES)))
     assert heights(figure.axes[0]) == [[80, 90], [60, 40], [10, 20], [70, 60], [50, 30]]
     assert labels(figure) == ["controller", "shuffled", "inverted", "majority", "random"]
+    assert figure.axes[0].get_title() == "10 test clips, one seed"
 
 
 def test_plans_compared_where_a_group_leaves_no_interval():
@@ -81,6 +85,7 @@ def test_localisation_bars():
     assert heights(figure.axes[0])[:2] == [[0.75, 0.75], [0.5, 0.5]]
     assert heights(figure.axes[1])[:2] == [[1.0, 1.0], [0.5, 0.5]]
     assert labels(figure) == ["of the action", "of everything"]
+    assert figure.get_suptitle() == "10 test clips with an action, one seed"
 
 
 def test_one_arm_of_one_clip_can_be_drawn():

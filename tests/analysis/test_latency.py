@@ -9,8 +9,8 @@ from tests.analysis.test_figures import drawn, labels
 
 COMMON = {
     "model": "r3d_18", "clip_shape": "3x16x112x112", "precision": "float32", "threads": "one",
-    "batch": 1, "cores": 1, "clip": "noise", "commit": "a" * 40, "dirty": False, "seed": 0,
-    "device": "a processor", "instruction_set": "AVX2", "date": "2026-01-02",
+    "batch": 1, "rounds": 9, "cores": 1, "clip": "noise", "commit": "a" * 40, "dirty": False,
+    "seed": 0, "device": "a processor", "instruction_set": "AVX2", "date": "2026-01-02",
 }  # fmt: skip
 OURS = {  # name: (axis, keep rate, MAC ratio, ms)
     "full": ("full", 1.0, 1.0, 120),
@@ -340,9 +340,10 @@ def test_what_was_timed_in_one_setting_alone_has_nothing_to_be_compared_with(pla
 def test_a_figure_is_signed_with_its_origin(plans):
     figure = latency_figures.at_equal_macs(bench(), plans)
     (text,) = figure.texts
-    assert text.get_text().endswith(
+    assert text.get_text() == (
+        "r3d_18, clips 3x16x112x112 (noise); medians of 9 rounds; cores: 1; batch: 1\n"
         "measured on a processor (AVX2), commit aaaaaaaa, 2026-01-02"
-    )  # fmt: skip
+    )
 
 
 def test_a_bench_of_which_ours_failed_draws_nothing():

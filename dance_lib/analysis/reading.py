@@ -1,0 +1,57 @@
+"""Tables of notebooks as a reader wants them; what they hold is shown as text, never as HTML."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+HIDDEN = ("kind", "key", "run_id")  # for programs, and said elsewhere
+
+
+def table(
+    rows: pd.DataFrame,
+    digits: int = 3,
+    empty: str = "",
+    *,
+    across: str = "",
+    hidden: Sequence[str] = HIDDEN,
+) -> Styler:
+    """Return rows with intervals in one cell and spaces for the underscores of names.
+
+    Args:
+        rows: `x`, `x_low` and `x_high` side by side (or `x`, `low`, `high`) become `x [low, high]`.
+        digits: after the point.
+        empty: what stands where a value is missing.
+        across: a column whose values become the columns, for tables far wider than long.
+        hidden: columns left out where they are there.
+    """
+    read = _intervals(rows.drop(columns=[name for name in hidden if name in rows]), digits)
+    if across:
+        texts = read.set_index(across).map(lambda value: _text(value, digits, empty))
+        read = texts.T.rename_axis(index=across, columns=None).reset_index()
+        read[across] = read[across].str.replace("_", " ")
+    read.columns = [str(name).replace("_", " ") for name in read]
+    styler = Styler(read, precision=digits, na_rep=empty, escape="html", cell_ids=False)
+    return styler.format_index(escape="html", axis=1).hide(axis="index")
+
+
+def _intervals(rows: pd.DataFrame, digits: int) -> pd.DataFrame:
+    """The same with every mean, low and high in one column, named after the mean."""
+    names = [str(name) for name in rows]
+    read = rows.copy()
+    for mean, low, high in zip(names, names[1:], names[2:], strict=False):
+        stem = low.removesuffix("low").rstrip("_")
+        if low.endswith("low") and high.endswith("high") and mean.startswith(stem):
+            read[mean] = [
+                None if pd.isna(value) else f"{value:.{digits}f} [{a:.{digits}f}, {b:.{digits}f}]"
+                for value, a, b in zip(rows[mean], rows[low], rows[high], strict=True)
+            ]
+            read = read.drop(columns=[low, high])
+    return read
+
+
+def _text(value: Any, digits: int, empty: str) -> str:
+    if pd.isna(value):
+        return empty
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)

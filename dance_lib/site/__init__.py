@@ -1,0 +1,1 @@
+"""A run folder as pages that open without a network: what `dance site` makes."""
