@@ -1,4 +1,4 @@
-"""The study as a whole: `dance reproduce` and `dance keep`."""
+"""The study as a whole: `dance reproduce`, `dance keep` and `dance site`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +32,10 @@ def reproduce(
     ] = None,
     name: Annotated[str | None, typer.Option(help="The run folder's name in results/.")] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Threads for all jobs together.")] = None,
+    workflow_profile: Annotated[
+        Path | None,
+        typer.Option(help="Run elsewhere, as this profile of Snakemake's says: env/slurm.yaml."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only say what would run.")
     ] = False,
@@ -52,6 +56,7 @@ def reproduce(
         only=only or [],
         name=name,
         **({"cores": cores} if cores else {}),
+        workflow_profile=workflow_profile,
         dry_run=dry_run,
         force=force,
     )
@@ -70,3 +75,32 @@ def keep(
 
     changed = copy(run_folder.resolve(), target.resolve(), find_root())
     context.obj(f"{target}: {changed} files new or changed")
+
+
+def site(
+    context: typer.Context,
+    run_folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="By default results/default once its report is drawn, else results/reference/full."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder of the pages; by default results/site.")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="The study; by default found from the working directory.")
+    ] = None,
+) -> None:
+    """Make pages of a run folder's executed notebooks, to be opened without a network."""
+    from dance_lib.site.build import build_site
+    from dance_lib.site.executed import newest_run
+    from dance_lib.study.paths import RESULTS, find_root
+
+    root = find_root(root)
+    run_folder = run_folder.resolve() if run_folder else newest_run(root)
+    out = out.resolve() if out else root / RESULTS / "site"
+    context.obj(f"pages of {run_folder}, in half a minute")
+    for warning in build_site(run_folder, out, root):
+        typer.echo(warning, err=True)
+    context.obj(f"open {out / 'index.html'}")

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 import psutil
 from snakemake.exceptions import WorkflowError
 
-from dance_lib.atomic import remove_partials
+from dance_lib.atomic import remove_partials, writing
 from dance_lib.errors import DanceError
 from dance_lib.study.paths import LOCK
 
-EXECUTE = "dance_lib.study.execute"  # the module that the Snakefile calls for a job
+JOB = "DANCE_JOB"  # in the environment of a job and of all that it starts: its executed notebook
+PATIENCE = 10  # rounds of 3 s in which what was killed has to end
 
 
 @contextmanager
@@ -25,8 +27,7 @@ def alone_in(run_folder: Path) -> Iterator[None]:
     Raises:
         DanceError: another batch holds it.
     """
-    run_folder.mkdir(parents=True, exist_ok=True)
-    with (run_folder / LOCK).open("a+") as lock:
+    with _lock_file(run_folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -43,6 +44,13 @@ def alone_in(run_folder: Path) -> Iterator[None]:
         remove_partials(run_folder)
         with _ending_jobs_when_interrupted(run_folder):
             yield
+
+
+def _lock_file(run_folder: Path) -> TextIO:
+    """The folder's lock, open; the folder is made."""
+    with writing(run_folder / LOCK):
+        run_folder.mkdir(parents=True, exist_ok=True)
+        return (run_folder / LOCK).open("a+")
 
 
 @contextmanager
@@ -74,23 +82,29 @@ def end_jobs(run_folder: Path) -> None:
 
     Before the holder has started any, these have lost their batch, and would go on writing the
     files that are now to be made anew.
+
+    Raises:
+        DanceError: one does not end.
     """
-    jobs = running_jobs(run_folder)
-    family = {child for job in jobs for child in (*job.children(recursive=True), job)}
-    for process in family:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(family, timeout=3)  # longer only where nobody collects the dead
+    for _ in range(PATIENCE):  # one may start another just before it is killed
+        jobs = running_jobs(run_folder)
+        if not jobs:
+            return
+        for process in jobs:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(jobs, timeout=3)
+    raise DanceError(f"process {jobs[0].pid} still writes into {run_folder} and can't be ended")
 
 
 def running_jobs(run_folder: Path) -> list[psutil.Process]:
-    """Return the processes that run a notebook for a batch in the folder."""
+    """Return the processes that work for a batch in the folder: jobs, kernels and their workers."""
     return [process for process in psutil.process_iter() if _is_job(process, run_folder)]
 
 
 def _is_job(process: psutil.Process, run_folder: Path) -> bool:
     try:
-        words = process.cmdline()
+        job = process.environ().get(JOB)
     except psutil.Error:
         return False  # it ended meanwhile, or belongs to somebody else
-    return EXECUTE in words and any(word.startswith(f"{run_folder}/") for word in words)
+    return job is not None and Path(job).resolve().is_relative_to(run_folder.resolve())

@@ -1,6 +1,7 @@
 """Snakemake, run on the study's graph in one run folder."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from logging import Handler
 from pathlib import Path
 
@@ -10,11 +11,11 @@ from snakemake.settings.enums import Quietness
 from snakemake.settings.types import (
     ConfigSettings,
     DAGSettings,
-    ExecutionSettings,
     OutputSettings,
-    ResourceSettings,
     SchedulingSettings,
 )
+
+from dance_lib.study.place import Place
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 # By contents and not by date, whatever was checked out or copied; a checkpoint is a few MB.
@@ -27,7 +28,7 @@ def run(
     targets: Iterable[str],
     handler: Handler,
     *,
-    cores: int,
+    place: Place,
     force: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -37,10 +38,10 @@ def run(
 
     Args:
         run_folder: where products, executed notebooks and Snakemake's own records lie.
-        config: what the Snakefile plans by.
+        config: what the Snakefile plans by, of values that JSON knows.
         targets: names of jobs.
         handler: gets Snakemake's log records, to show progress by.
-        cores: how many threads all jobs together may use.
+        place: where they run, and how many at a time.
         force: run the targets even if they are up to date.
         dry_run: only report what would run.
 
@@ -51,10 +52,11 @@ def run(
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)) as api:
         api.logger_manager.logger.addHandler(handler)
         workflow = api.workflow(
-            resource_settings=ResourceSettings(cores=cores),
-            config_settings=ConfigSettings(config=config),
+            resource_settings=place.resources,
+            config_settings=ConfigSettings(config=config, config_args=_as_arguments(config)),
             snakefile=SNAKEFILE,
             workdir=run_folder,
+            **place.workflow,
         )
         workflow.dag(
             DAGSettings(
@@ -64,10 +66,14 @@ def run(
                 max_checksum_file_size=CHECKSUMS_UP_TO_BYTES,
             )
         ).execute_workflow(
-            executor="local",
+            executor=place.executor,
             pseudo_executor="dryrun" if dry_run else None,
-            # `alone_in` locks more surely: that lock ends with the process that holds it.
-            execution_settings=ExecutionSettings(keep_going=True, lock=False),
             scheduling_settings=SchedulingSettings(scheduler="greedy"),
             scheduler_settings=GreedySettings(),
+            **place.execution,
         )
+
+
+def _as_arguments(config: Mapping[str, object]) -> list[str]:
+    """The config for the Snakemake that another machine runs a job by; YAML reads JSON."""
+    return [f"{name}={json.dumps(value)}" for name, value in config.items()]

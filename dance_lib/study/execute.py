@@ -5,9 +5,11 @@ up to the failing cell, which is named in one line.
 """
 
 import argparse
+import ctypes
 import json
 import logging
 import os
+import signal
 import sys
 import textwrap
 from collections.abc import Iterable
@@ -18,12 +20,14 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from dance_lib.atomic import replacing
+from dance_lib.atomic import UnwritableError, replacing
 from dance_lib.study.kernel import NAME, OwnKernelManager
+from dance_lib.study.memory import with_remedy
 
 # glibc hands every large tensor back to the system and asks for it anew, page fault by page fault;
 # told to keep them, a training step takes about 15 % less time (DESIGN, section 9).
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**35)}
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 class NotebookError(Exception):
@@ -35,6 +39,7 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], threads: int
 
     Raises:
         NotebookError: a cell failed or the kernel died; `target` holds what was done.
+        UnwritableError: `target` can't be written; what was there before still is.
     """
     os.environ |= KEEP_MEMORY | {"OMP_NUM_THREADS": str(threads)}  # read when the kernel starts
     failure = None
@@ -52,12 +57,14 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], threads: int
             )
         except PapermillExecutionError as error:
             failure = _describe(error)
-        except Exception as error:  # the kernel is gone: killed, or out of memory
-            failure = f"{type(error).__name__} {_last_cell(partial)}: {_first_line(str(error))}"
+        except OSError:  # the copy can't be written
+            raise
+        except Exception as error:  # the kernel is gone, or never came
+            failure = f"{_death(error)} {_last_cell(partial)}"
             if not partial.is_file():
-                raise NotebookError(f"{target.stem}: {failure}") from error
+                raise NotebookError(f"{target.stem}: {with_remedy(failure)}") from error
     if failure:
-        raise NotebookError(f"{target.stem}: {failure}; kept as {target}")
+        raise NotebookError(f"{target.stem}: {with_remedy(failure)}; kept as {target}")
 
 
 def check_products(target: Path, products: Iterable[Path]) -> None:
@@ -70,6 +77,17 @@ def check_products(target: Path, products: Iterable[Path]) -> None:
 def _describe(error: PapermillExecutionError) -> str:
     place = f"cell In [{error.exec_count}] `{_first_line(error.source)}` failed"
     return f"{place}: {error.ename}: {textwrap.shorten(error.evalue, 400)}"
+
+
+def _death(error: Exception) -> str:
+    """How the kernel ended; where it did not, the error."""
+    match OwnKernelManager.ended_with:
+        case None:
+            return f"{type(error).__name__}: {_first_line(str(error))}"
+        case status if status < 0:
+            return f"kernel killed by signal {-status}"
+        case status:
+            return f"kernel ended with status {status}"
 
 
 def _last_cell(partial: Path) -> str:
@@ -85,6 +103,13 @@ def _first_line(text: str) -> str:
     return (text.strip().splitlines() or [""])[0]
 
 
+def _end_with(batch: int) -> None:
+    """Have the system kill this process when its parent, the batch, dies; the kernel follows."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != batch:
+        sys.exit("error: the batch is gone")  # before the system was told
+
+
 def main() -> None:
     """Read the command line and execute; a failed notebook ends with status 1."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -93,7 +118,10 @@ def main() -> None:
     parser.add_argument("--parameters", type=json.loads, required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--products", type=Path, nargs="*", default=[])
+    parser.add_argument("--batch", type=int, help="the parent process, whose end ends this one")
     arguments = parser.parse_args()
+    if arguments.batch is not None:
+        _end_with(arguments.batch)
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     try:
         execute(
@@ -103,8 +131,10 @@ def main() -> None:
             arguments.threads,
         )
         check_products(arguments.target, arguments.products)
-    except NotebookError as failure:
+    except (NotebookError, UnwritableError) as failure:
         sys.exit(f"error: {failure}")
+    except OSError as failure:  # of the system, as with a full folder for temporary files
+        sys.exit(f"error: {arguments.target.stem}: {failure}")
     except KeyboardInterrupt:
         sys.exit(130)  # the batch says so
 

@@ -7,7 +7,7 @@ declares such a name as a list gathers all the values in it.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def plan(root: Path, profile: str, overrides: Mapping[str, str]) -> list[Job]:
     study.check_names()
     jobs: dict[str, list[Job]] = {}
     for notebook in study.manifest.notebooks:
-        jobs[notebook] = study.jobs(notebook, jobs)
+        jobs[notebook] = list(study.jobs(notebook, jobs))
     return list(itertools.chain.from_iterable(jobs.values()))
 
 
@@ -125,39 +125,65 @@ class Study:
         single = not isinstance(self.declared[notebook][name], list)
         return own or not (single and name in self.manifest.fan_out_names)
 
-    def jobs(self, notebook: str, earlier: Mapping[str, list[Job]]) -> list[Job]:
-        """Return the notebook's jobs, one for each combination of the values it fans out over."""
-        entry, settled = self.manifest.entry(notebook), self.settled(notebook)
-        made = []
-        for combination in itertools.product(*(settled[name] for name in entry.fan_out)):
+    def jobs(self, notebook: str, earlier: Mapping[str, list[Job]]) -> Iterator[Job]:
+        """Yield the notebook's jobs, one for each combination of the values it fans out over."""
+        entry, shared = self.manifest.entry(notebook), self.settled(notebook)
+        needed = {need: _Needed(notebook, need, earlier[need], shared) for need in entry.needs}
+        templates = self.manifest.templates(notebook)
+        settled: dict[int, dict[str, Any]] = {}  # once for each row: a sweep has many jobs
+        for combination in itertools.product(*(shared[name] for name in entry.fan_out)):
             values = dict(zip(entry.fan_out, combination, strict=True))
-            if not self.matrix.wants(values, settled.get(SEED, [])):
+            if not self.matrix.wants(values, shared.get(SEED, [])):
                 continue
             row = self.matrix.row(values)
-            parameters = {**self.settled(notebook, row.parameters if row else None), **values}
-            elsewhere = parameters.get(SOURCE)  # what it needs was made before, in that folder
-            needs = tuple(
-                job
-                for need in (() if elsewhere else entry.needs)
-                for job in _matching(notebook, parameters, need, earlier[need])
-            )
+            if id(row) not in settled:
+                settled[id(row)] = self.settled(notebook, row.parameters) if row else shared
+            parameters = {**settled[id(row)], **values}
             reads = _filled(notebook, entry.reads, parameters)
-            if elsewhere:
+            needs: tuple[Job, ...] = ()
+            if elsewhere := parameters.get(SOURCE):  # made before, in that folder
                 reads += paths.tables_below(self.root, elsewhere)
-            templates = self.manifest.templates(notebook)
-            made.append(Job(notebook, entry, values, parameters, templates, reads, needs))
-        return made
+            else:
+                needs = tuple(job for need in needed.values() for job in need.matching(parameters))
+            yield Job(notebook, entry, values, parameters, templates, reads, needs)
 
 
-def _matching(notebook: str, parameters: dict[str, Any], need: str, jobs: list[Job]) -> list[Job]:
-    """Return those of `jobs` whose values are among the notebook's for the names both have."""
-    for name in (jobs[0].values if jobs else {}).keys() & parameters.keys():
-        wanted = _listed(parameters[name])
-        missing = [value for value in wanted if all(job.values[name] != value for job in jobs)]
-        if missing:
-            raise DanceError(f"{notebook} needs {need} with {name}={missing[0]}, which is not run")
-        jobs = [job for job in jobs if job.values[name] in wanted]
-    return jobs
+class _Needed:
+    """The jobs of one notebook as another needs them: found by the values of the names both have.
+
+    Looked up and not searched, or the time to plan would grow with the square of the jobs.
+    """
+
+    def __init__(
+        self, notebook: str, need: str, jobs: Sequence[Job], parameters: Mapping[str, Any]
+    ) -> None:
+        self.notebook, self.need = notebook, need
+        self.names = [name for name in (jobs[0].values if jobs else ()) if name in parameters]
+        self.run_with = {name: {job.values[name] for job in jobs} for name in self.names}
+        self.found: dict[tuple[Any, ...], list[Job]] = {}
+        for job in jobs:
+            self.found.setdefault(tuple(job.values[name] for name in self.names), []).append(job)
+
+    def matching(self, parameters: Mapping[str, Any]) -> Iterator[Job]:
+        """Yield the jobs whose values are among `parameters`; a list of values gathers.
+
+        Raises:
+            DanceError: the notebook does not run with one of the values, or with these together.
+        """
+        wanted = {name: _listed(parameters[name]) for name in self.names}
+        for name, values in wanted.items():
+            if not self.run_with[name].issuperset(values):
+                missing = next(value for value in values if value not in self.run_with[name])
+                raise self._not_run(f"{name}={missing}")
+        jobs = [self.found.get(values, []) for values in itertools.product(*wanted.values())]
+        if self.found and not any(jobs):
+            raise self._not_run(
+                ", ".join(f"{name}={'|'.join(map(str, values))}" for name, values in wanted.items())
+            )
+        return itertools.chain.from_iterable(jobs)
+
+    def _not_run(self, values: str) -> DanceError:
+        return DanceError(f"{self.notebook} needs {self.need} with {values}, which is not run")
 
 
 def _filled(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, JsonValue, PositiveInt
 
 from dance_lib.study.paths import MATRIX
 from dance_lib.study.schema import Strict, read_yaml, unknown
@@ -31,7 +31,7 @@ class Row(Strict):
     title: str
     question: str
     seeds: PositiveInt | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class Matrix(Strict):

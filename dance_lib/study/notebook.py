@@ -1,11 +1,33 @@
 """Reading a notebook's source: its code cells, and the literals of its `parameters` cell."""
 
 import ast
-import json
 from pathlib import Path
 from typing import Any
 
-from dance_lib.errors import DanceError
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from dance_lib.errors import DanceError, in_one_line
+
+
+class _Metadata(BaseModel, extra="allow"):
+    tags: list[str] = Field(default_factory=list)
+
+
+class _Cell(BaseModel, extra="allow"):
+    cell_type: str
+    source: str
+    metadata: _Metadata = Field(default_factory=_Metadata)
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _joined(cls, lines: Any) -> Any:
+        """A list of lines is as good as a text."""
+        several = isinstance(lines, list) and all(isinstance(line, str) for line in lines)
+        return "".join(lines) if several else lines
+
+
+class _Notebook(BaseModel):
+    cells: list[_Cell]
 
 
 def code_cells(file: Path) -> list[dict[str, Any]]:
@@ -15,12 +37,12 @@ def code_cells(file: Path) -> list[dict[str, Any]]:
         DanceError: the file is missing or is not a notebook.
     """
     try:
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        notebook = _Notebook.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
         raise DanceError(f"{file} is in the manifest, but there is no such notebook") from error
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DanceError(f"{file} is not a notebook: {error}") from error
-    return [cell | {"source": "".join(cell["source"])} for cell in cells if _is_code(cell)]
+    except ValidationError as error:
+        raise in_one_line(f"{file} is not a notebook", error) from error
+    return [cell.model_dump() for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def declared_parameters(file: Path) -> dict[str, Any]:
@@ -30,20 +52,16 @@ def declared_parameters(file: Path) -> dict[str, Any]:
         DanceError: not exactly one cell is tagged `parameters`, it holds anything but
             `name = literal`, or it lacks `results`.
     """
-    cells = [cell for cell in code_cells(file) if "parameters" in cell["metadata"].get("tags", [])]
+    cells = [cell for cell in code_cells(file) if "parameters" in cell["metadata"]["tags"]]
     if len(cells) != 1:
         raise DanceError(f"{file} has {len(cells)} cells tagged parameters, not one")
     try:
         literals = dict(_assignment(line) for line in ast.parse(cells[0]["source"]).body)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise DanceError(f"{file}: parameters must be plain `name = literal`: {error}") from error
     if literals.pop("results", None) is None:
         raise DanceError(f"{file} declares no parameter `results`, the run folder")
     return literals
-
-
-def _is_code(cell: dict[str, Any]) -> bool:
-    return cell["cell_type"] == "code"
 
 
 def _assignment(line: ast.stmt) -> tuple[str, Any]:

@@ -6,13 +6,13 @@ commas is split.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-import yaml
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
 from dance_lib.errors import DanceError
-from dance_lib.study.schema import unknown
+from dance_lib.study.schema import parse_yaml, unknown
 
 
 def parse_overrides(arguments: Iterable[str]) -> dict[str, str]:
@@ -65,21 +65,30 @@ def _as_list(value: Any, like: Any, what: str) -> list[Any]:
     No values at all are fine: a notebook that fans out over them then has no jobs.
     """
     if isinstance(value, str):
-        value = yaml.safe_load(value) if value.startswith("[") else value.split(",")
-    items = value if isinstance(value, list) else [value]
-    return list(dict.fromkeys(_as_type(item, like, what) for item in items))
+        value = parse_yaml(value, what) if value.startswith("[") else value.split(",")
+    items = [_as_type(item, like, what) for item in (value if isinstance(value, list) else [value])]
+    return [item for number, item in enumerate(items) if item not in items[:number]]
 
 
 def _as_type(value: Any, like: Any, what: str) -> Any:
-    """Return `value` as the type of `like`; where that is None, as YAML reads it."""
-    if like is None:
-        return yaml.safe_load(value) if isinstance(value, str) else value
+    """Return `value` as the type of `like`; where that is None, as YAML reads it.
+
+    What JSON can't hold (a date, a set) is refused: it could not be handed to a notebook.
+    """
+    kind: Any = JsonValue if like is None else type(like)
+    if like is None and isinstance(value, str):
+        value = parse_yaml(value, what)
     try:
-        if isinstance(value, bool) and not isinstance(like, bool):
+        if isinstance(value, bool) and not isinstance(like, bool | None):
             raise ValueError("True is not the number 1")
-        return TypeAdapter(type(like)).validate_python(value)
+        return _adapter(kind).validate_python(value)
     except ValueError as error:  # pydantic's ValidationError is one
         several = isinstance(value, list) or (isinstance(value, str) and "," in value)
         hint = "; it takes one value, the notebook does not fan out over it" if several else ""
-        message = f"{what} is of type {type(like).__name__} (like {like!r}), not {value!r}{hint}"
-        raise DanceError(message) from error
+        wanted = "plain" if like is None else f"of type {type(like).__name__} (like {like!r})"
+        raise DanceError(f"{what} is {wanted}, not {value!r}{hint}") from error
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)  # slow to make, and a sweep has thousands of values

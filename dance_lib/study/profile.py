@@ -1,9 +1,8 @@
 """Profiles: named sets of parameters, from a smoke test to the full study."""
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from dance_lib.study.paths import PROFILES
 from dance_lib.study.schema import Strict, read_yaml, unknown
@@ -13,8 +12,8 @@ class Profile(Strict):
     """Parameters for all notebooks that declare them, and for single notebooks on top."""
 
     description: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    notebooks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    notebooks: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
 
 def list_profiles(root: Path) -> list[str]:

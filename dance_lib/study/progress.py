@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
@@ -9,6 +10,7 @@ from time import monotonic
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from dance_lib.study.graph import Job
+from dance_lib.study.memory import with_remedy
 
 # Snakemake's reasons to run a job, and ours for the same
 REASONS = {
@@ -48,6 +50,7 @@ class Progress(logging.Handler):
         self._announce = announce
         self._starting = starting
         self._running: dict[int, tuple[Job, float]] = {}  # by Snakemake's number: job, start
+        self._killed: dict[str, str] = {}  # by the job's name: the signal
         self._done = 0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -60,8 +63,10 @@ class Progress(logging.Handler):
                 self._start(news["jobid"], news["rule_name"], news["reason"])
             case LogEvent.JOB_FINISHED:
                 self._finish(news["job_id"])
+            case LogEvent.ERROR:
+                self._note_signal(record.getMessage())
             case LogEvent.JOB_ERROR:
-                self._fail(news["jobid"])
+                self._fail(news["jobid"], news["log"][1:])
 
     def _plan(self, stats: Mapping[str, int]) -> None:
         self.to_run = [job for name, job in self._jobs.items() if name in stats]
@@ -79,10 +84,21 @@ class Progress(logging.Handler):
             f"({self._done} of {len(self.to_run)})"
         )
 
-    def _fail(self, number: int) -> None:
+    def _note_signal(self, error: str) -> None:
+        """Keep the signal that ended a job; the error tells it beside the job's command."""
+        if signal := re.search(r"died with <Signals\.\w+: (\d+)>", error):
+            for job, _ in self._running.values():
+                if f"/{shlex.quote(job.executed)} " in error:
+                    self._killed[job.name] = signal[1]
+
+    def _fail(self, number: int, logs: list[str]) -> None:
+        """Say so; `logs` are those that an executor elsewhere keeps of the job."""
         job, start = self._running.pop(number)
         self.failed.append(job)
-        self._say(f"FAILED  {job.name} after {duration(monotonic() - start)}")
+        failure = f"FAILED  {job.name} after {duration(monotonic() - start)}"
+        if signal := self._killed.get(job.name):
+            failure = with_remedy(f"{failure}: killed by signal {signal}")
+        self._say("; see ".join([failure, *logs]))
 
 
 def because(reason: str) -> str:

@@ -5,17 +5,19 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
+from time import time
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
+from dance_lib.atomic import writing
 from dance_lib.errors import DanceError
 from dance_lib.study import batch, paths
 from dance_lib.study.alone import alone_in
 from dance_lib.study.graph import Job, plan
 from dance_lib.study.manifest import Manifest, load_manifest
 from dance_lib.study.parameters import parse_overrides
+from dance_lib.study.place import Place, find_place
 from dance_lib.study.profile import load_profile
 from dance_lib.study.progress import Progress, duration
 from dance_lib.study.settings import Settings
@@ -33,7 +35,9 @@ class Request:
         overrides: `NAME=VALUE` parameters; `NAME=A,B` is a list.
         only: notebooks to run, with what they need; all of them where none is named.
         name: of the run folder, where the one that follows from the settings is not wanted.
-        cores: threads that all jobs together may use; the processors at hand by default.
+        cores: threads that all jobs together may use; the processors at hand by default. By a
+            workflow profile, what a job may use that wants a machine to itself.
+        workflow_profile: a file of Snakemake's that says where jobs run; here where None.
         force: run the notebooks even if they are up to date.
         dry_run: only say what would run, and why.
     """
@@ -44,6 +48,7 @@ class Request:
     only: list[str] = field(default_factory=list)
     name: str | None = None
     cores: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    workflow_profile: Path | None = None
     force: bool = False
     dry_run: bool = False
 
@@ -55,7 +60,8 @@ def reproduce(request: Request, say: Say = print) -> bool:
         DanceError: an unknown profile, notebook or parameter, a value that does not fit, or
             another batch at work in the folder.
     """
-    begun = monotonic()
+    begun = time()
+    place = find_place(request.workflow_profile, request.cores)
     manifest = load_manifest(request.root)
     overrides = parse_overrides(request.overrides)
     jobs = plan(request.root, request.profile, overrides)
@@ -72,7 +78,7 @@ def reproduce(request: Request, say: Say = print) -> bool:
     progress = Progress(
         jobs,
         say,
-        lambda to_run: _announce(request, to_run, folder, say),
+        lambda to_run: _announce(request, place, to_run, folder, say),
         starting="would start" if request.dry_run else "start",
     )
     config = {
@@ -86,9 +92,9 @@ def reproduce(request: Request, say: Say = print) -> bool:
     with nullcontext() if request.dry_run else alone_in(run_folder):
         if not request.dry_run:
             settings.write(run_folder)
-        _run(request, run_folder, config, targets, progress)
+        _run(request, place, run_folder, config, targets, progress)
     report = next((job for job in targets if job.notebook == manifest.report), targets[-1])
-    return _conclude(request, folder, report, progress, duration(monotonic() - begun), say)
+    return _conclude(request, folder, report, progress, begun, say)
 
 
 def _shared(jobs: list[Job]) -> dict[str, dict[str, Any]]:
@@ -111,33 +117,37 @@ def _targets(request: Request, manifest: Manifest, jobs: list[Job]) -> list[Job]
 
 def _run(
     request: Request,
+    place: Place,
     run_folder: Path,
     config: dict[str, object],
     targets: list[Job],
     progress: Progress,
 ) -> None:
     try:
-        batch.run(
-            run_folder,
-            config,
-            [job.name for job in targets],
-            progress,
-            cores=request.cores,
-            force=request.force,
-            dry_run=request.dry_run,
-        )
+        with writing(run_folder):
+            batch.run(
+                run_folder,
+                config,
+                [job.name for job in targets],
+                progress,
+                place=place,
+                force=request.force,
+                dry_run=request.dry_run,
+            )
     except WorkflowError as error:
         if not progress.failed:  # refused before any job ran
             raise DanceError(" ".join(str(error).split())) from error
 
 
-def _announce(request: Request, to_run: list[Job], folder: Path, say: Say) -> None:
+def _announce(request: Request, place: Place, to_run: list[Job], folder: Path, say: Say) -> None:
     """Say which jobs are going to run and how long that takes, as far as the manifest knows."""
     minutes = {job.name: job.entry.minutes.get(request.profile) for job in to_run}
     threads = {job.name: job.claims(request.cores) for job in to_run}
     known = sum((time or 0) * threads[name] / request.cores for name, time in minutes.items())
     jobs, cores = _count(len(to_run), "job"), _count(request.cores, "core")
-    say(f"{jobs} to run in {folder}, about {duration(60 * known)} on {cores}")
+    here = f"about {duration(60 * known)} on {cores}"
+    there = f"by {place.executor}, up to {place.resources.nodes} at a time"
+    say(f"{jobs} to run in {folder}, {here if place.executor == 'local' else there}")
     say("  expected  threads  job")
     for job in to_run:
         time = minutes[job.name]
@@ -146,14 +156,17 @@ def _announce(request: Request, to_run: list[Job], folder: Path, say: Say) -> No
 
 
 def _conclude(
-    request: Request, folder: Path, report: Job, progress: Progress, took: str, say: Say
+    request: Request, folder: Path, report: Job, progress: Progress, begun: float, say: Say
 ) -> bool:
     """Say how it went and what to open."""
+    took = duration(time() - begun)
     if progress.failed:
-        failed, ran = _count(len(progress.failed), "job"), len(progress.to_run)
-        say(f"{failed} of {ran} failed ({took}); kept up to the failing cell:")
-        for job in progress.failed:
-            say(f"  {folder / job.executed}")
+        copies = [folder / job.executed for job in progress.failed]
+        kept = [copy for copy in copies if _is_made_since(begun, request.root / copy)]
+        ending = "; kept up to the failing cell:" if kept else ""
+        say(f"{_count(len(copies), 'job')} of {len(progress.to_run)} failed ({took}){ending}")
+        for copy in kept:
+            say(f"  {copy}")
         return False
     if not progress.to_run:
         say(f"nothing to do, everything is up to date ({took})")
@@ -162,6 +175,11 @@ def _conclude(
     if not request.dry_run:
         say(f"open {folder / report.executed}")
     return True
+
+
+def _is_made_since(begun: float, file: Path) -> bool:
+    """Of a job that left no copy Snakemake makes an empty one, or an earlier one is still there."""
+    return file.is_file() and file.stat().st_size > 0 and file.stat().st_mtime >= begun
 
 
 def _count(number: int, noun: str) -> str:

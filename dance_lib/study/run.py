@@ -73,9 +73,12 @@ class Run:
             table.assign(run_id=self.id).to_csv(partial, index=False)
 
     def figure(self, figure: "Figure", name: str) -> None:
-        """Write a figure as PNG."""
+        """Write a figure as PNG, and show it with a description in words; that closes it."""
+        from dance_lib.study.figure import show
+
         with replacing(self.path(paths.figure(self.notebook, name))) as partial:
             figure.savefig(partial, bbox_inches="tight")
+        show(figure)
 
     def finish(self, data_hash: str = "") -> None:
         """Write the row of this run: what it was made with, how long it took, its peak memory.

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,14 +24,31 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
     """Return the file as a `model`.
 
     Raises:
-        DanceError: the file is not YAML, or does not fit; the first mistake is named.
+        DanceError: the file can't be read, is not YAML, or does not fit; the first mistake is
+            named.
     """
     try:
-        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except yaml.YAMLError as error:
-        raise DanceError(f"{path}: {' '.join(str(error).split())}") from error
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DanceError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DanceError(f"{path}: not UTF-8 text ({error.reason}); save it as such") from error
+    try:
+        return model.model_validate(parse_yaml(text, str(path)) or {})
     except ValidationError as error:
         raise in_one_line(str(path), error) from error
+
+
+def parse_yaml(text: str, what: str) -> Any:
+    """Return the value that a text stands for.
+
+    Raises:
+        DanceError: it is not YAML.
+    """
+    try:
+        return yaml.safe_load(text)
+    except Exception as error:  # PyYAML's own, and all that its constructors stumble over
+        raise DanceError(f"{what}: not YAML: {error}") from error
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> DanceError:

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import ValidationError
+
 from dance_lib.atomic import replacing
-from dance_lib.errors import DanceError
+from dance_lib.errors import DanceError, in_one_line
 from dance_lib.study.paths import SETTINGS
 from dance_lib.study.schema import Strict
 
@@ -76,11 +78,18 @@ class Settings(Strict):
 
     @classmethod
     def read(cls, run_folder: Path) -> Self | None:
-        """Return the folder's settings, None where no batch has worked in it."""
+        """Return the folder's settings, None where no batch has worked in it.
+
+        Raises:
+            DanceError: the file is not one of ours.
+        """
+        file = run_folder / SETTINGS
         try:
-            return cls.model_validate_json((run_folder / SETTINGS).read_text(encoding="utf-8"))
+            return cls.model_validate_json(file.read_bytes())
         except FileNotFoundError:
             return None
+        except ValidationError as error:
+            raise in_one_line(str(file), error) from error
 
 
 def _without(values: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`dance reproduce` on the made study, every batch in a process of its own."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,6 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 
 import dance_lib
@@ -18,6 +18,10 @@ def started(said):
     """The jobs that a batch started, or would start."""
     lines = [line.removeprefix("would ") for line in said.splitlines()]
     return {line.split()[1] for line in lines if line.startswith("start ")}
+
+
+def is_sleep(process):
+    return process.cmdline()[:1] == ["sleep"]
 
 
 def wait_for(condition, seconds=300):
@@ -131,32 +135,33 @@ def test_a_failure_is_named_and_kept_and_stops_nothing_else(made):
     assert len(pd.read_csv(made.root / "results" / "runs.csv")) == 2
 
 
-def test_a_killed_batch_is_resumed_and_its_orphan_ended(made):
+def test_a_killed_batch_ends_its_jobs_and_is_resumed_without_orphans(made):
     hold = made.root / "notebooks" / "hold"
     hold.touch()
     waits = f'while Path("{hold}").exists():\n    time.sleep(0.1)'
-    made.insert("02_add", f"import time\nfrom pathlib import Path\n\n{waits}")
+    helper = 'Popen(["sleep", "600"], stdout=-3, stderr=-3)'  # outlives the kernel it works for
+    imports = "import time\nfrom pathlib import Path\nfrom subprocess import Popen"
+    made.insert("02_add", f"{imports}\n\n{helper}\n{waits}")
     made.profile.write_text("description: d\nparameters: {seed: 0, way: cv}")
     batch = made.start("--only", "02_add")
-    copies = made.run_folder / "notebooks"
-    wait_for(lambda: list(copies.glob(".02_add*.partial.ipynb")))
-    (orphan,) = running_jobs(made.run_folder)
+    worker = wait_for(lambda: [job for job in running_jobs(made.run_folder) if is_sleep(job)])
 
     said = made.reproduce("--only", "02_add", status=2)
     assert f"error: another batch (process {batch.pid}) is at work in" in said.splitlines()[-1]
 
     batch.kill()
-    batch.wait()
-    batch.stdout.close()
-    assert orphan.is_running()
+    batch.communicate()
+    wait_for(lambda: running_jobs(made.run_folder) == worker, seconds=20)
     again = made.start("--only", "02_add")
-    wait_for(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: not worker[0].is_running())
     hold.unlink()
     said, _ = again.communicate(timeout=600)
     assert again.returncode == 0, said
     assert started(said) == {"02_add.seed=0.way=cv"}
     assert len(pd.read_csv(made.run_folder / "tables/02_add/sums.seed=0.way=cv.csv")) == 1
-    assert not list(copies.glob(".*"))
+    assert not list((made.run_folder / "notebooks").glob(".*"))
+    for process in running_jobs(made.run_folder):  # the second helper
+        process.kill()
 
 
 @pytest.mark.parametrize(
@@ -174,6 +179,18 @@ def test_a_mistake_is_one_line_and_status_two(made, arguments, complaint):
     assert said.startswith(complaint)
     assert said.count("\n") == 1
     assert not made.run_folder.exists()
+
+
+def test_a_job_that_is_killed_is_told_with_its_signal(made):
+    made.insert("01_make", "import os\n\nos.kill(os.getppid(), 9)")  # what runs the notebook
+    said = made.reproduce("--only", "01_make", status=1)
+    failed = next(line for line in said.splitlines() if line.startswith("FAILED"))
+    assert re.fullmatch(
+        r"FAILED  01_make.seed=0 after \d+ s: killed by signal 9; probably for want of memory: "
+        r"run fewer jobs at once \(--cores 1\), or smaller batches \(-p batch_size=...\)",
+        failed,
+    )
+    assert re.search(r"1 job of 1 failed \(\d+ s\)$", said.rstrip())  # no copy, so none is named
 
 
 @pytest.mark.slow

@@ -57,11 +57,31 @@ def test_a_failed_notebook_is_kept_and_the_cell_named(execute):
     assert any("ValueError" in str(cell.get("outputs")) for cell in notebook.cells)
 
 
-def test_a_kernel_that_dies_is_told_with_its_cell(execute):
-    process, _ = execute("import os\nos._exit(9)")
+@pytest.mark.parametrize(
+    ("death", "told"),
+    [
+        ("os._exit(9)", "kernel ended with status 9 in the cell `import os`; kept as "),
+        (
+            "os.kill(os.getpid(), 9)",
+            "kernel killed by signal 9 in the cell `import os`; probably for want of memory: "
+            "run fewer jobs at once (--cores 1), or smaller batches (-p batch_size=...); kept as ",
+        ),
+    ],
+)
+def test_a_kernel_that_dies_is_told_with_its_cell(execute, death, told):
+    process, _ = execute(f"import os\n{death}")
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"error: 04.seed=7: {told}")
+    assert process.stderr.count("\n") == 1
+
+
+def test_a_cell_that_wants_too_much_memory_is_told_what_helps(execute):
+    limit = "import resource\n\nresource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))"
+    process, _ = execute(limit, "too_much = bytearray(2**33)")
     assert process.returncode == 1
     assert process.stderr.startswith(
-        "error: 04.seed=7: DeadKernelError in the cell `import os`: Kernel died; kept as "
+        "error: 04.seed=7: cell In [4] `too_much = bytearray(2**33)` failed: MemoryError: ; "
+        "probably for want of memory: run fewer jobs at once (--cores 1), or "
     )
 
 

@@ -1,0 +1,54 @@
+"""`tally`: what the torture tests tried and what held, in one table at the end.
+
+A row travels in its test's report, so that the rows of all xdist processes come together.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+TALLY = "tally"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--tally", type=Path, help="write the table to this .csv or .md file, too")
+
+
+@pytest.fixture
+def tally(request):
+    """A function that puts a row into the table, and fails where fewer cases held than tried."""
+
+    def add(*, group: str, what: str, tried: int, held: int) -> None:
+        command = f"python -m pytest '{request.node.nodeid}'"
+        row = {"group": group, "what": what, "tried": tried, "held": held, "command": command}
+        request.node.user_properties.append((TALLY, row))
+        assert tried > 0, f"{what}: nothing was tried"
+        assert held == tried, f"{what}: {held} of {tried} held"
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    rows = [
+        row
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, row in report.user_properties
+        if name == TALLY
+    ]
+    if not rows:
+        return
+    table = pd.DataFrame(rows).sort_values(["group", "what"])
+    terminalreporter.section("tried and held")
+    terminalreporter.write_line(_markdown(table))
+    if path := config.getoption("--tally", None):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        as_csv = path.suffix == ".csv"
+        path.write_text(table.to_csv(index=False) if as_csv else _markdown(table) + "\n")
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    rows = [table.columns, ["---"] * table.columns.size, *table.astype(str).to_numpy()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

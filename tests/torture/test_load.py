@@ -1,0 +1,89 @@
+"""100,000 clips and a sweep of 1,000 runs: time and memory against size, drawn and bounded."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dance_lib.analysis.load import against_size, slopes
+from dance_lib.data.encode import write_video
+
+pytestmark = pytest.mark.torture
+ROOT = Path(__file__).parents[2]
+CLIPS = [3_000, 10_000, 30_000, 100_000]
+JOBS = [250, 500, 1_000, 2_000]
+STEEPEST = 1.2  # slope on log-log paper; a square has 2
+CLASSES = 10  # a file system allows a file some 65,000 names
+
+
+def make_clips(folder: Path, size: int) -> None:
+    """Make `size` clips of 4 frames in class folders: a video for each class, hard-linked."""
+    noise = np.random.default_rng(0)
+    for number in range(CLASSES):
+        source, members = folder / f"{number}.mp4", folder / "clips" / f"class {number}"
+        members.mkdir(parents=True)
+        write_video(source, noise.integers(0, 255, (4, 16, 16, 3), dtype=np.uint8), fps=4)
+        for member in range(size // CLASSES):
+            os.link(source, members / f"{member:06}.mp4")
+
+
+def measure(what: str, folder: Path, size: int) -> dict[str, float]:
+    """Run one measurement in a process of its own."""
+    command = [sys.executable, str(Path(__file__).with_name("load_worker.py")), what, folder, size]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+    said = subprocess.run(
+        list(map(str, command)), cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def keep(request, tmp_path):
+    """A function that keeps a table and its figure beside the tally's."""
+
+    def keep(table: pd.DataFrame, name: str) -> None:
+        tally = request.config.getoption("--tally", None)
+        folder = tally.parent / "load" if tally else tmp_path
+        folder.mkdir(parents=True, exist_ok=True)
+        table.round(3).to_csv(folder / f"{name}.csv", index=False)
+        against_size(table).savefig(folder / f"{name}.png", bbox_inches="tight")
+
+    return keep
+
+
+def test_a_hundred_thousand_clips(tmp_path, keep, tally):
+    rows = []
+    for size in CLIPS:
+        folder = tmp_path / str(size)
+        make_clips(folder, size)
+        rows += [measure(what, folder, size) for what in ("index", "decode", "iterate", "fetch")]
+        shutil.rmtree(folder)
+    table = pd.DataFrame(rows)
+    keep(table, "clips")
+    assert all(list(rows["size"]) == CLIPS for _, rows in table.groupby("what"))
+    held = (slopes(table) < STEEPEST).sum()
+    tally(group="load", what="works linear in 3,000 to 100,000 clips", tried=4, held=held)
+    largest = table[table["size"] == max(CLIPS)].set_index("what")
+    # An index is a table, so it grows with the clips; what passes through does not stay.
+    assert largest.loc[["index", "decode"], "peak_mb"].max() < 1e-3 * max(CLIPS)  # a kB a clip
+    assert largest.loc[["iterate", "fetch"], "peak_mb"].max() < 32
+    read = largest.loc["iterate", "size"]
+    tally(group="load", what="clips listed, decoded and read", tried=max(CLIPS), held=read)
+
+
+def test_a_sweep_of_a_thousand_runs(tmp_path, keep, tally):
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    table = pd.DataFrame([measure("plan", tmp_path, size) for size in JOBS])
+    keep(table, "plan")
+    assert (table["size"] >= JOBS).all()
+    assert slopes(table)["plan"] < STEEPEST
+    planned, cpu_s = table.loc[JOBS.index(1_000), ["size", "cpu_s"]]
+    assert cpu_s < 30  # of one process: on a free core it takes no longer
+    tally(group="load", what="runs planned in under 30 s", tried=planned, held=planned)
