@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from importlib.metadata import version
 from time import perf_counter, sleep
 from typing import Any, NamedTuple
 
@@ -12,16 +11,16 @@ from tqdm.auto import tqdm
 
 from dance_lib.bench.candidates import Candidate
 from dance_lib.bench.measure import make_candidates
-from dance_lib.bench.plans import CONTROLLER
-from dance_lib.bench.provenance import provenance
+from dance_lib.bench.plans import BUDGET, BUDGETS, CONTROLLER
+from dance_lib.bench.provenance import provenance, version_of
 from dance_lib.bench.setting import BenchError, Setting
-from dance_lib.devices.host import CodeCarbon, Meter, Part, Reading
+from dance_lib.devices.host import CodeCarbon, Meter, Nvml, Part, Reading
 
 LOOP_S = 30.0  # a meter's steps, and codecarbon's of a second, are lost in it
 REPEATS = 3
-HALF = (
-    "all 0.5"  # half of every axis, a ninth of the MACs: where nothing is trained, a plan at least
-)
+# Half of every axis, a ninth of the MACs: where nothing is trained, a plan at least. And on GPUs
+# what has the MACs of a trained one.
+DRAWN = ("all 0.5", *(f"{BUDGET} {budget}" for budget in BUDGETS))
 
 
 def measure_energy(
@@ -34,16 +33,16 @@ def measure_energy(
 ) -> pd.DataFrame:
     """The energy table of one setting; columns as those of `meter_loops`, and facts and origin.
 
-    Metered are all dense engines, the plan `all 0.5`, a trained controller's, and the static
-    networks of as many MACs as either.
+    Metered are all dense engines, the plans `all 0.5` and, on a GPU, of a budget of MACs, a trained
+    controller's, and the static networks of as many MACs as any.
 
     Args:
-        meter: codecarbon by default.
+        meter: by default codecarbon, on a GPU its own counter.
 
     Raises:
         DanceError: nothing could be built that runs, or there is no meter.
     """
-    meter = meter or CodeCarbon()
+    meter = meter or (Nvml() if setting.device == "cuda" else CodeCarbon())
     candidates, shown = make_candidates(setting, threads)
     metered = {c.name: c for c in chosen(candidates)}
     if not metered:
@@ -56,7 +55,7 @@ def measure_energy(
         table[fact] = table["name"].map({n: c.facts.get(fact) for n, c in metered.items()})
     table["group"] = table["name"].map({n: c.group for n, c in metered.items()})
     common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
-    return table.assign(**common, codecarbon=version("codecarbon"))
+    return table.assign(**common, codecarbon=version_of("codecarbon"))
 
 
 def chosen(candidates: list[Candidate]) -> list[Candidate]:
@@ -65,7 +64,7 @@ def chosen(candidates: list[Candidate]) -> list[Candidate]:
         c
         for c in candidates
         if c.group == "ours"
-        and (c.name == HALF or (c.name == CONTROLLER and c.facts.get("plan") == CONTROLLER))
+        and (c.name in DRAWN or (c.name == CONTROLLER and c.facts.get("plan") == CONTROLLER))
     ]
     ratios = [c.facts["ideal_mac_ratio"] for c in ours]
     dense = [c for c in candidates if c.group == "dense"]

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from dance_lib.bench.candidates import Candidate, attempt
 from dance_lib.bench.dense import Run
+from dance_lib.bench.gpu_engines import captured, channels_last, compiled_for_gpu, plain
 from dance_lib.bench.runtimes import onnx_runtime, openvino
-from dance_lib.bench.setting import Precision
+from dance_lib.bench.setting import Device, Precision
 from dance_lib.bench.torch_engines import compiled, eager
 
 # (network in evaluation mode, clip, threads, precision) -> what runs it, and a word on how
@@ -24,11 +25,20 @@ class Engine:
     precisions: tuple[Precision, ...]
 
 
-ENGINES = {
-    "eager": Engine(eager, ("float32", "bfloat16")),
-    "compile": Engine(compiled, ("float32", "bfloat16")),
-    "onnxruntime": Engine(onnx_runtime, ("float32",)),  # has no bfloat16 convolutions on CPUs
-    "openvino": Engine(openvino, ("float32", "bfloat16")),
+ON_GPUS: tuple[Precision, ...] = ("float32", "float16", "bfloat16")
+ENGINES: dict[Device, dict[str, Engine]] = {
+    "cpu": {
+        "eager": Engine(eager, ("float32", "bfloat16")),
+        "compile": Engine(compiled, ("float32", "bfloat16")),
+        "onnxruntime": Engine(onnx_runtime, ("float32",)),  # has no bfloat16 convolutions on CPUs
+        "openvino": Engine(openvino, ("float32", "bfloat16")),
+    },
+    "cuda": {
+        "eager": Engine(plain, ON_GPUS),
+        "channels_last": Engine(channels_last, ON_GPUS),
+        "graph": Engine(captured, ON_GPUS),
+        "compile": Engine(compiled_for_gpu, ON_GPUS),
+    },
 }
 
 
@@ -46,16 +56,18 @@ def in_engine(
 
     Args:
         name, group: of its row. network: in evaluation mode, in float32.
-        clip: (N, C, T, H, W); an engine may be built for this very shape.
+        clip: (N, C, T, H, W); an engine may be built for this very shape. Where it lies says
+            which device's engines are meant.
     """
-    if precision not in ENGINES[engine].precisions:
+    built = ENGINES["cuda" if clip.is_cuda else "cpu"][engine]
+    if precision not in built.precisions:
         missing = {"reason": f"{engine} runs no convolutions in {precision} here"}
         return Candidate(name, group, None, {"engine": engine, **missing})
     with torch.no_grad():
         expected = network(clip)  # (N, classes)
 
     def build() -> tuple[Callable[[], Tensor], str]:
-        run, detail = ENGINES[engine].build(network, clip, threads, precision)
+        run, detail = built.build(network, clip, threads, precision)
         return lambda: run(clip), detail
 
     return attempt(

@@ -47,7 +47,8 @@ def latency_table(candidates: list[Candidate], timings: pd.DataFrame, batch: int
     Returns:
         name, group, kind ("measured", or "not tested" with a `reason`), ms_per_clip, rival (the
         fastest dense engine), the columns of `summarise`, all facts, and efficiency = speedup ×
-        ideal_mac_ratio, where a candidate has such a ratio.
+        ideal_mac_ratio, where a candidate has such a ratio; where a roofline_ms is known, also
+        of_roofline = roofline_ms / ms_per_clip.
     """
     rival = fastest(timings, [c.name for c in candidates if c.group == "dense"])
     rows = [
@@ -64,4 +65,6 @@ def latency_table(candidates: list[Candidate], timings: pd.DataFrame, batch: int
     table["ms_per_clip"] = table["ms"] / batch
     table["rival"] = rival
     table["efficiency"] = table["speedup"] * table["ideal_mac_ratio"]
+    if "roofline_ms" in table:
+        table["of_roofline"] = table["roofline_ms"] / table["ms_per_clip"]
     return table

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
+from dance_lib.bench import gpu
 from dance_lib.bench.candidates import Candidate
 from dance_lib.bench.dense import DenseNetwork
 from dance_lib.bench.engines import in_engine
@@ -12,7 +13,7 @@ from dance_lib.bench.interleave import interleave
 from dance_lib.bench.latency import fastest, latency_table
 from dance_lib.bench.network import draw_clips, open_network
 from dance_lib.bench.ours import our_candidates
-from dance_lib.bench.plans import timed_plans
+from dance_lib.bench.plans import BUDGETS, timed_plans
 from dance_lib.bench.provenance import provenance
 from dance_lib.bench.setting import Setting
 from dance_lib.bench.static import static_candidates
@@ -32,12 +33,14 @@ def measure(setting: Setting, threads: int) -> Measured:
     """Measure one setting with `threads` threads, in a process that has as many cores.
 
     Raises:
-        DanceError: the model or the checkpoint can't be opened.
+        DanceError: the model or the checkpoint can't be opened, or there is no GPU.
     """
     candidates, shown = make_candidates(setting, threads)
     timings = _times(candidates, setting.rounds, setting, "all in turns")
     latency = latency_table(candidates, timings, setting.batch)
     common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
+    if setting.device == "cuda":
+        common |= gpu.origin()
     return Measured(timings.assign(kind="measured", **common), latency.assign(**common))
 
 
@@ -50,22 +53,31 @@ def make_candidates(setting: Setting, threads: int) -> tuple[list[Candidate], st
     torch.set_num_threads(threads)
     net = open_network(setting)
     clip, shown = draw_clips(setting)
+    on_gpu = setting.device == "cuda"
+    if on_gpu:
+        device = gpu.prepare()
+        net, clip = net.to(device), clip.to(device)
     whole = DenseNetwork.of(net)
     dense = [
         in_engine(name, "dense", name, whole, clip, threads, setting.precision)
         for name in setting.engines
     ]
+    dense = gpu.on_the_clock(dense) if on_gpu else dense
     first = _times(dense, FIRST_ROUNDS, setting, "dense engines")
     engine = fastest(first, [c.name for c in dense])
 
-    plans = timed_plans(net, clip, seed=setting.seed, quick=setting.quick)
+    budgets = BUDGETS if on_gpu else ()
+    plans = timed_plans(net, clip, seed=setting.seed, quick=setting.quick, budgets=budgets)
     ours = our_candidates(net, clip, plans, setting)
     ratios = [c.facts["ideal_mac_ratio"] for c in ours if c.group == "ours"]
     statics = []
     if engine and setting.static:
         statics = static_candidates(net, clip, threads, setting.precision, engine, ratios)
-
-    return [*dense, *ours, *statics], shown
+    found = [*dense, *ours, *statics]
+    if on_gpu:
+        found = [*dense, *gpu.on_the_clock([*ours, *statics])]
+        found = gpu.with_bounds(found, net, plans, setting.precision)
+    return found, shown
 
 
 def _times(candidates: list[Candidate], rounds: int, setting: Setting, title: str) -> pd.DataFrame:

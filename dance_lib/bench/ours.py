@@ -32,7 +32,7 @@ def our_candidates(
     own row plans on the clock. Ratios are of the whole network: stem, controller, head included.
     """
     try:
-        fast = dance.sparse(net, dtype=getattr(torch, setting.precision))
+        fast = dance.sparse(net, setting.device, getattr(torch, setting.precision))
     except Exception as failure:  # a network the executor does not take: the rivals go on
         why = reason(failure)
         return [
@@ -66,6 +66,9 @@ def _candidate(
         counted.update(ratios(fast, timed))
         if timed.axis == CONTROLLER:
             return lambda: fast(clip), "plans on the clock"
+        if setting.device == "cuda":  # deployed it would come from the controller, which is there
+            plans = fresh(timed.plan, setting.rounds + 3, fast.pack)
+            return lambda: fast(clip, plan=next(plans)), "plan given, on the device"
         plans = fresh(timed.plan, setting.rounds + 3)
         return lambda: fast(clip, plan=next(plans)), "plan given"
 
@@ -83,6 +86,7 @@ def _facts(timed: TimedPlan, counted: dict[str, float]) -> dict[str, Any]:
 def _parts(fast: Any, clip: Tensor) -> list[Candidate]:
     """Stem and planning alone, each as in a stream of clips: behind a clip, and behind its stem."""
     stems: list[Any] = [None]
+    decide = getattr(fast, "decide", fast.plan_from)  # on a GPU the plan stays there
 
     def run_stem() -> None:
         stems[0] = fast.stem(clip)
@@ -96,5 +100,5 @@ def _parts(fast: Any, clip: Tensor) -> list[Candidate]:
 
     return [
         Candidate(STEM, "part", run_stem, prepare=run_clip),
-        Candidate(PLANNING, "part", lambda: fast.plan_from(stems[0]), prepare=run_clip_and_stem),
+        Candidate(PLANNING, "part", lambda: decide(stems[0]), prepare=run_clip_and_stem),
     ]

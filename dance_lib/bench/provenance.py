@@ -22,7 +22,7 @@ def provenance(seed: int) -> dict[str, Any]:
         "device": about["device"],
         "instruction_set": about["instruction_set"],
         **{name: version for name, version in versions().items() if name in ("python", "torch")},
-        **{name: _version(name) for name in RIVALS},
+        **{name: version_of(name) for name in RIVALS},
         "date": datetime.now(UTC).date().isoformat(),
     }
 
@@ -33,7 +33,8 @@ def _root() -> Path:
     return root if (root / "pyproject.toml").is_file() else Path(root.anchor)
 
 
-def _version(distribution: str) -> str:
+def version_of(distribution: str) -> str:
+    """Of an installed distribution; `absent` where it is not."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

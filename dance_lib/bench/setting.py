@@ -1,25 +1,23 @@
-"""What one process measures: a model at one precision, on one or all cores, with one batch size."""
+"""What one process measures: a model at one precision on cores or a GPU, with one batch size."""
 
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dance_lib.errors import DanceError
 
-Precision = Literal["float32", "bfloat16"]
-Cores = Literal["one", "all"]
-PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
-CORES: tuple[Cores, ...] = ("one", "all")
+Precision = Literal["float32", "float16", "bfloat16"]
+Cores = Literal["one", "all", "cuda"]
+Device = Literal["cpu", "cuda"]
 CLASSES = 101  # of a backbone without checkpoint: as many as UCF101 has
-DEFAULT_MODELS = ("r2plus1d_18", "r3d_18")  # those with speeds to reach
 DEFAULT_SHAPE = (3, 16, 112, 112)
-DEFAULT_BATCHES = (1, 8)
-ROUNDS, QUICK_ROUNDS = 15, 3
+QUICK_ROUNDS = 3
 Shape = tuple[int, int, int, int]  # (C, T, H, W)
 Size = Annotated[int, Field(ge=1)]
 
@@ -28,12 +26,50 @@ class BenchError(DanceError):
     """A bench that can't be run as asked; the message names what to change."""
 
 
+@dataclass(frozen=True)
+class Defaults:
+    """What is measured on a kind of device where nothing is said, and what can be.
+
+    Attributes:
+        rounds: more where a run is short.
+        precisions: those measured by default; others that are known follow in `precisions_known`.
+    """
+
+    models: tuple[str, ...]
+    precisions: tuple[Precision, ...]
+    precisions_known: tuple[Precision, ...]
+    threads: tuple[Cores, ...]
+    batches: tuple[int, ...]
+    rounds: int
+
+
+DEFAULTS: dict[Device, Defaults] = {
+    "cpu": Defaults(
+        models=("r2plus1d_18", "r3d_18"),  # those with speeds to reach
+        precisions=("float32", "bfloat16"),
+        precisions_known=("float32", "bfloat16"),
+        threads=("one", "all"),
+        batches=(1, 8),
+        rounds=15,
+    ),
+    "cuda": Defaults(
+        models=("r2plus1d_18", "r3d_18", "c3d", "slow_r50"),
+        precisions=("float16",),
+        precisions_known=("float16", "bfloat16", "float32"),
+        threads=("cuda",),
+        batches=(1, 8, 32),
+        rounds=100,
+    ),
+}
+
+
 class Setting(BaseModel):
     """One setting. Two runs of equal settings by one commit measure the same thing.
 
     Attributes:
         clip_shape: (C, T, H, W).
-        threads: "one" pins the process to a core, "all" gives it every core it may use.
+        threads: "one" pins the process to a core, "all" gives it every core it may use, "cuda"
+            also a GPU, on which the networks run.
         engines: dense rivals to try, by the names of `engines.ENGINES`.
         rounds: how often each callable is timed.
         checkpoint: path of the network whose controller is measured; `checkpoint_hash` tells
@@ -56,6 +92,11 @@ class Setting(BaseModel):
     checkpoint_hash: str = ""
     quick: bool = False
     static: bool = True
+
+    @property
+    def device(self) -> Device:
+        """Where the networks run."""
+        return "cuda" if self.threads == "cuda" else "cpu"
 
     @property
     def name(self) -> str:
@@ -88,6 +129,7 @@ def parse_clip_shape(text: str) -> Shape:
 
 def choose_settings(
     *,
+    device: str = "cpu",
     models: Sequence[str] | None = None,
     clip_shape: str | None = None,
     precisions: Sequence[str] | None = None,
@@ -107,13 +149,15 @@ def choose_settings(
         checkpoint: goes with the model it holds, which must be among `models`.
 
     Raises:
-        BenchError: an unknown model, precision, engine or number of cores, a clip shape that is
-            none, or a checkpoint of another model or clip shape.
+        BenchError: an unknown device, model, precision, engine or number of cores, a clip shape
+            that is none, or a checkpoint of another model or clip shape.
         CheckpointError: a checkpoint that can't be read.
     """
     from dance_lib.bench.engines import ENGINES
     from dance_lib.models.zoo import list_models
 
+    _known("device", [device], DEFAULTS, DEFAULTS)
+    defaults, known_engines = DEFAULTS[cast(Device, device)], ENGINES[cast(Device, device)]
     held: dict[str, dict[str, str]] = {}
     shape = parse_clip_shape(clip_shape) if clip_shape else None
     if checkpoint is not None:
@@ -123,17 +167,17 @@ def choose_settings(
         held[model] = {"checkpoint": str(checkpoint.resolve()), "checkpoint_hash": digest}
     common = {
         "clip_shape": shape or DEFAULT_SHAPE,
-        "engines": _known("engine", engines, ENGINES, ENGINES),
-        "rounds": rounds or (QUICK_ROUNDS if quick else ROUNDS),
+        "engines": _known("engine", engines, known_engines, known_engines),
+        "rounds": rounds or (QUICK_ROUNDS if quick else defaults.rounds),
         "seed": seed,
         "quick": quick,
         "static": static,
     }
     combinations = product(
-        _known("model", models, list_models(), DEFAULT_MODELS),
-        _known("precision", precisions, PRECISIONS, PRECISIONS),
-        _known("threads", threads, CORES, CORES),
-        dict.fromkeys(batches or DEFAULT_BATCHES),
+        _known("model", models, list_models(), defaults.models),
+        _known("precision", precisions, defaults.precisions_known, defaults.precisions),
+        _known("threads", threads, defaults.threads, defaults.threads),
+        dict.fromkeys(batches or defaults.batches),
     )
     return [
         Setting.model_validate(

@@ -1,5 +1,6 @@
 """Static rivals beside our plans: smaller networks of as many MACs, in the fastest dense engine."""
 
+import copy
 from collections.abc import Iterable
 
 from torch import Tensor
@@ -58,9 +59,10 @@ def _candidate(
     name = f"{kind} @ {ratio:.2f}"
     facts = {"target_mac_ratio": ratio, "engine": engine}
     try:
-        backbone, reached = smaller(net.backbone, net.clip_shape, kind, ratio)
+        whole = copy.deepcopy(net.backbone).cpu()  # where Torch-Pruning's example is
+        backbone, reached = smaller(whole, net.clip_shape, kind, ratio)
     except Exception as failure:  # Torch-Pruning is missing, or does not understand the network
         return Candidate(name, kind, None, {**facts, "reason": reason(failure)})
-    network = DenseNetwork.of(net, backbone)
+    network = DenseNetwork.of(net, backbone.to(clip.device))
     found = in_engine(name, kind, engine, network, clip, threads, precision, reached)
     return Candidate(name, kind, found.run, {**facts, **found.facts})

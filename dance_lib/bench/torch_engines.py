@@ -19,17 +19,12 @@ def eager(network: nn.Module, clip: Tensor, threads: int, precision: Precision) 
     bfloat16: weights and activations alike, logits in float32; the clip is converted on the clock.
     """
     torch.set_num_threads(threads)
-    dtype = getattr(torch, precision)
     best: tuple[float, Run, str] | None = None
     for words, layout in (
         ("default layout", torch.contiguous_format),
         ("channels_last_3d", torch.channels_last_3d),
     ):
-        own = copy.deepcopy(network).to(dtype)
-        for weight in own.parameters():
-            if weight.dim() == 5:  # of 3-D convolutions; no other has this layout
-                weight.data = weight.data.contiguous(memory_format=layout)
-        run = _eager_run(own, dtype, layout)
+        run = eager_run(network, precision, layout)
         run(clip)
         seconds = min(_seconds(run, clip) for _ in range(TRIES))
         if best is None or seconds < best[0]:
@@ -38,12 +33,24 @@ def eager(network: nn.Module, clip: Tensor, threads: int, precision: Precision) 
     return best[1], best[2]
 
 
-def _eager_run(network: nn.Module, dtype: torch.dtype, layout: torch.memory_format) -> Run:
+def eager_run(network: nn.Module, precision: Precision, layout: torch.memory_format) -> Run:
+    """A copy of the network, weights and activations in that format and layout."""
+    own, dtype = converted(network, precision, layout), getattr(torch, precision)
+
     @torch.inference_mode()
     def run(clip: Tensor) -> Tensor:
-        return network(clip.to(dtype).contiguous(memory_format=layout)).float()
+        return own(clip.to(dtype).contiguous(memory_format=layout)).float()
 
     return run
+
+
+def converted(network: nn.Module, precision: Precision, layout: torch.memory_format) -> nn.Module:
+    """A copy with its weights in that format and layout."""
+    own = copy.deepcopy(network).to(getattr(torch, precision))
+    for weight in own.parameters():
+        if weight.dim() == 5:  # of 3-D convolutions; no other has this layout
+            weight.data = weight.data.contiguous(memory_format=layout)
+    return own
 
 
 def compiled(

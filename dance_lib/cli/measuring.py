@@ -8,11 +8,12 @@ import typer
 
 def bench(
     context: typer.Context,
+    device: Annotated[str, typer.Option(help="cpu or cuda: where the networks run.")] = "cpu",
     model: Annotated[
         list[str] | None,
         typer.Option(
             help="A backbone of `list_models()`; again for more. By default the checkpoint's, or "
-            "r2plus1d_18 and r3d_18."
+            "r2plus1d_18 and r3d_18, on a GPU also c3d and slow_r50."
         ),
     ] = None,
     clip_shape: Annotated[
@@ -22,22 +23,30 @@ def bench(
         ),
     ] = None,
     precision: Annotated[
-        list[str] | None, typer.Option(help="float32 or bfloat16; by default both.")
+        list[str] | None,
+        typer.Option(
+            help="float32 or bfloat16, by default both; on a GPU also float16, the default there."
+        ),
     ] = None,
     threads: Annotated[
-        list[str] | None, typer.Option(help="one (pinned core) or all; by default both.")
+        list[str] | None,
+        typer.Option(help="one (pinned core) or all, by default both; on a GPU cuda."),
     ] = None,
     batch: Annotated[
-        list[int] | None, typer.Option(min=1, help="Clips at once; by default 1 and 8.")
+        list[int] | None,
+        typer.Option(min=1, help="Clips at once; by default 1 and 8, on a GPU also 32."),
     ] = None,
     engines: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A dense rival: eager, compile, onnxruntime or openvino; by default all.",
+            help="A dense rival: eager, compile, onnxruntime or openvino, on a GPU eager, "
+            "channels_last, graph or compile; by default all.",
         ),
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Timed rounds; by default 15.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Timed rounds; by default 15, on a GPU 100.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, clips, plans and order.")] = 0,
     checkpoint: Annotated[
         Path | None, typer.Option(help="A network whose trained controller is measured too.")
@@ -51,7 +60,8 @@ def bench(
         bool,
         typer.Option(
             "--energy",
-            help="Meter joules a clip in loops of 30 s; by default float32, one core, batch 1.",
+            help="Meter joules a clip in loops of 30 s; by default float32, one core, batch 1. On "
+            "a GPU by its own counter, at every batch.",
         ),
     ] = False,
     force: Annotated[
@@ -62,12 +72,14 @@ def bench(
     from dance_lib.bench.run import run_bench
     from dance_lib.bench.setting import choose_settings
 
+    few = energy and device == "cpu"  # half a minute a loop: what decides, nothing else
     settings = choose_settings(
+        device=device,
         models=model,
         clip_shape=clip_shape,
-        precisions=precision or (["float32"] if energy else None),
-        threads=threads or (["one"] if energy else None),
-        batches=batch or ([1] if energy else None),
+        precisions=precision or (["float32"] if few else None),
+        threads=threads or (["one"] if few else None),
+        batches=batch or ([1] if few else None),
         engines=engines,
         rounds=rounds,
         seed=seed,
@@ -75,6 +87,10 @@ def bench(
         quick=quick,
         static=static,
     )
+    if device == "cuda":  # before a process for each setting says so
+        from dance_lib.bench import gpu
+
+        gpu.check()
     failed = run_bench(
         settings,
         out,

@@ -93,6 +93,38 @@ class CodeCarbon:
         return {type(part).__name__: part.description() for part in hardware}
 
 
+class Nvml:
+    """The counter of energy that an NVIDIA GPU has from Volta on: the whole board, in millijoules.
+
+    Args:
+        index: of the GPU, as NVML counts them: CUDA_VISIBLE_DEVICES means nothing to it.
+
+    Raises:
+        DanceError: no NVML, or a GPU without the counter.
+    """
+
+    def __init__(self, index: int = 0) -> None:
+        try:
+            import pynvml
+
+            pynvml.nvmlInit()
+            gpu = pynvml.nvmlDeviceGetHandleByIndex(index)
+            pynvml.nvmlDeviceGetTotalEnergyConsumption(gpu)
+        except ModuleNotFoundError as error:
+            raise DanceError(
+                f"{error.name} is not installed: pip install 'dance-lib[devices]'"
+            ) from error
+        except Exception as error:  # an error of its own for each of driver, GPU and counter
+            raise DanceError(f"no counter of energy on GPU {index}: {error}") from error
+        self._millijoules = lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(gpu)
+
+    def energy_of(self, work: Callable[[], object]) -> list[Reading]:
+        """Do the work; the GPU's joules."""
+        before = self._millijoules()
+        work()
+        return [Reading("gpu", (self._millijoules() - before) / 1e3, "NVML", "measured")]
+
+
 def nvml_counts() -> bool:
     """Whether every NVIDIA GPU here has a counter of energy, as those from Volta on have.
 

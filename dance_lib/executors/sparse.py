@@ -1,9 +1,11 @@
 """The sparse executor: computes what a plan keeps, and nothing else."""
 
+from __future__ import annotations
+
 import copy
 import threading
 import warnings
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -21,7 +23,10 @@ from dance_lib.executors.program import Program
 from dance_lib.executors.rows import Rows, kept
 from dance_lib.executors.steps import Record, Run
 from dance_lib.executors.workspace import Workspace
-from dance_lib.network import STEM, Dance, check_clips, check_plan
+from dance_lib.network import STEM, Dance, as_dance, check_clips, check_plan
+
+if TYPE_CHECKING:  # Triton, which it needs, is no dependency of all
+    from dance_lib.executors.cuda.executor import SparseCuda
 
 Backend = Literal["auto", "cpu", "cuda", "reference"]
 Spent = dict[str, tuple[int, int]]
@@ -41,11 +46,6 @@ class Sparse:
     """
 
     def __init__(self, net: Dance, kernels: Kernels) -> None:
-        if net.reads != STEM:
-            raise DanceError(
-                f"the controller reads {net.reads!r}, a control: the sparse executor decides by "
-                "the stem's output alone; run the network itself, or backend='reference'"
-            )
         self.structure, self.clip_shape, self.grid = net.structure, net.clip_shape, net.grid
         self.controller = copy.deepcopy(net.controller).float().eval()
         self.dtype = kernels.dtype
@@ -77,14 +77,15 @@ class Sparse:
         """The controller's plan for clips (N, C, T, H, W)."""
         return self.plan_from(self.stem(clip))
 
+    @torch.inference_mode(mode=False)  # memory it keeps must serve later calls, too
     @torch.no_grad()
     def run(
         self, clip: Tensor, plan: PruningPlan | None = None, record: Record | None = None
     ) -> tuple[Tensor, list[Spent]]:
         """As a call; also the MACs and bytes that each clip took, by unit and `other`."""
+        stems = self.stem(clip)
         if plan is not None:
             check_plan(plan, self.structure, len(clip))
-        stems = self.stem(clip)
         plan = self.plan_from(stems) if plan is None else plan
         logits = []
         for number, (run, _) in enumerate(stems):
@@ -103,10 +104,11 @@ class Sparse:
         """MACs and bytes that each clip of a plan takes: they do not depend on its pixels."""
         return self.run(torch.zeros(len(plan), *self.clip_shape), plan)[1]
 
+    @torch.inference_mode(mode=False)
     @torch.no_grad()
     def stem(self, clip: Tensor) -> Stems:
         """Run the stem on clips (N, C, T, H, W); for `plan_from`."""
-        check_clips(clip, self.clip_shape)
+        check_clips(clip, self.clip_shape, self._shift)
         if not hasattr(self._local, "free"):  # two threads must not write to one buffer
             self._local.free = []
         memory = Workspace(self._local.free)
@@ -153,38 +155,66 @@ class Reference:
         self, clip: Tensor, plan: PruningPlan | None = None, record: Record | None = None
     ) -> Tensor:
         """As `Sparse`, in float64; records whole batches (N, C_u, T_u, H_u, W_u)."""
+        clip = self._in_float64(clip)
         plan = self.plan(clip) if plan is None else plan
         check_plan(plan, self.structure, len(clip))
         masked = Masked(plan)
         visitor = masked if record is None else _Outputs(masked, record)
-        return self._net.body(self._net.stem(clip.double()), visitor)
+        return self._net.body(self._net.stem(clip), visitor)
 
     def plan(self, clip: Tensor) -> PruningPlan:
         """The controller's plan for clips (N, C, T, H, W), decided in float64."""
-        return self._net.plan(clip.double())
+        return self._net.plan(self._in_float64(clip))
+
+    def _in_float64(self, clip: Tensor) -> Tensor:
+        check_clips(clip, self.clip_shape, self._net.mean, values=False)
+        return clip.double()
 
 
 def sparse(
-    net: Dance, backend: Backend = "auto", dtype: torch.dtype = torch.float32
-) -> Sparse | Reference:
+    net: Dance, backend: Backend = "auto", dtype: torch.dtype | None = None
+) -> Sparse | SparseCuda | Reference:
     """The executor that skips what a plan drops. Evaluation only; it copies the weights.
 
     Args:
         net: the network; left as it is.
-        backend: "cpu"; "reference", the masked executor in float64; "auto", the quickest there is.
-        dtype: torch.float32 or torch.bfloat16, of weights and activations.
+        backend: "cpu"; "cuda", whole batches on a GPU; "reference", the masked executor in
+            float64; "auto", "cuda" for a network that is on a GPU, else "cpu".
+        dtype: of weights and activations; torch.float32 (the default on CPUs) or torch.bfloat16,
+            on a GPU also torch.float16 (the default there).
 
     Raises:
         DanceError: an unknown backend or number format, or one that this machine can't serve; a
             network whose controller reads something else than the stem's output.
     """
+    net = as_dance(net)
     if backend == "reference":
         return Reference(net)
-    if backend not in ("auto", "cpu"):
-        raise DanceError(f"backend {backend!r} is not available; choose auto, cpu or reference")
+    if backend not in ("auto", "cpu", "cuda"):
+        raise DanceError(
+            f"backend {backend!r} is not available; choose auto, cpu, cuda or reference"
+        )
+    if net.reads != STEM:
+        raise DanceError(
+            f"the controller reads {net.reads!r}, a control: the sparse executor decides by "
+            "the stem's output alone; run the network itself, or backend='reference'"
+        )
+    if backend == "cuda" or (backend == "auto" and net.mean.is_cuda):
+        return _on_gpu(net, dtype or torch.float16)
+    dtype = dtype or torch.float32
     if dtype not in (torch.float32, torch.bfloat16):
         raise DanceError(f"dtype must be torch.float32 or torch.bfloat16, not {dtype}")
     return Sparse(net, _kernels(dtype))
+
+
+def _on_gpu(net: Dance, dtype: torch.dtype) -> SparseCuda:
+    try:
+        from dance_lib.executors.cuda.executor import SparseCuda
+    except ModuleNotFoundError as error:
+        raise DanceError(
+            f"backend 'cuda' needs {error.name}: pip install 'dance-lib[cuda]'"
+        ) from error
+    return SparseCuda(net, dtype)
 
 
 def _kernels(dtype: torch.dtype) -> Kernels:

@@ -7,6 +7,7 @@ from dance_lib.bench import engines
 from dance_lib.bench.dense import DenseNetwork
 from dance_lib.bench.engines import ENGINES, Engine, in_engine
 from dance_lib.bench.export import to_onnx
+from dance_lib.bench.gpu_engines import captured, channels_last, plain
 
 
 def engine(name, net, clip, precision="float32"):
@@ -37,7 +38,7 @@ def test_an_engine_that_lacks_the_precision_or_breaks_is_a_row(net, clip, monkey
     def breaks(*arguments):
         raise RuntimeError("does not compile")
 
-    monkeypatch.setitem(engines.ENGINES, "odd", Engine(breaks, ("float32",)))
+    monkeypatch.setitem(engines.ENGINES["cpu"], "odd", Engine(breaks, ("float32",)))
     assert engine("odd", net, clip).facts["reason"] == "RuntimeError: does not compile"
     other = engine("odd", net, clip, "bfloat16")
     assert other.run is None
@@ -48,7 +49,7 @@ def test_a_wrong_engine_is_a_row_without_a_time(net, clip, monkeypatch):
     def lies(network, clip, threads, precision):
         return (lambda clip: network(clip).detach() * 1.01), ""
 
-    monkeypatch.setitem(engines.ENGINES, "odd", Engine(lies, ("float32",)))
+    monkeypatch.setitem(engines.ENGINES["cpu"], "odd", Engine(lies, ("float32",)))
     found = engine("odd", net, clip)
     assert found.run is None
     assert found.facts["relative_error"] == pytest.approx(0.01, rel=1e-3)
@@ -94,4 +95,15 @@ def test_compiled_agrees_with_eager(net, clip):
 
 
 def test_the_engines_that_are_known():
-    assert list(ENGINES) == ["eager", "compile", "onnxruntime", "openvino"]
+    assert list(ENGINES["cpu"]) == ["eager", "compile", "onnxruntime", "openvino"]
+    assert list(ENGINES["cuda"]) == ["eager", "channels_last", "graph", "compile"]
+
+
+@pytest.mark.parametrize("build", [plain, channels_last, captured])
+def test_the_forms_on_a_gpu_compute_what_the_network_does(net, clip, build):
+    """On the processor, where they are the same but for the graph."""
+    run, detail = build(DenseNetwork.of(net), clip, 1, "float32")
+    with torch.no_grad():
+        expected = net.dense(clip)
+    assert detail
+    assert (run(clip) - expected).abs().max() / expected.abs().max() < 1e-5

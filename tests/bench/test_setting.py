@@ -74,3 +74,28 @@ def test_a_checkpoint_of_something_else_says_what_to_give(checkpoint):
         choose_settings(clip_shape="16x112x112", checkpoint=checkpoint)
     with pytest.raises(CheckpointError, match="no checkpoint at"):
         choose_settings(checkpoint=checkpoint.with_name("absent.safetensors"))
+
+
+def test_a_gpu_has_defaults_of_its_own():
+    settings = choose_settings(device="cuda")
+    assert {s.model for s in settings} == {"r2plus1d_18", "r3d_18", "c3d", "slow_r50"}
+    assert {s.batch for s in settings} == {1, 8, 32}
+    assert {(s.precision, s.threads, s.device) for s in settings} == {("float16", "cuda", "cuda")}
+    assert settings[0].name == "r2plus1d_18.16x112x112.float16.cuda.batch1"
+    assert settings[0].engines == ("eager", "channels_last", "graph", "compile")
+    assert settings[0].rounds == 100
+    assert {s.device for s in choose_settings()} == {"cpu"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"device": "tpu"}, "unknown device 'tpu'; known: cpu, cuda"),
+        ({"device": "cuda", "engines": ["openvino"]}, "unknown engine 'openvino'; known: eager"),
+        ({"device": "cuda", "threads": ["one"]}, "unknown threads 'one'; known: cuda"),
+        ({"precisions": ["float16"]}, "unknown precision 'float16'; known: float32, bfloat16"),
+    ],
+)
+def test_what_is_for_another_device_is_unknown(asked, said):
+    with pytest.raises(BenchError, match=said):
+        choose_settings(**asked)

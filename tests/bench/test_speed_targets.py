@@ -30,7 +30,21 @@ def test_the_speeds_of_the_issue():
     assert bounds["r2plus1d_18", "efficiency, frames 0.5, bfloat16"] == 0.85
     assert bounds["r3d_18", "full plan over fastest dense engine"] == 0.9
     assert bounds["r3d_18", "efficiency, frames 0.5"] == 0.7
-    assert len(bounds) == 20
+    assert len(bounds) == 23
+
+
+def test_the_speeds_to_reach_on_a_gpu():
+    half = {"precision": "float16", "threads": "cuda"}
+    table = judged(
+        row("MACs 0.5", speedup=1.5, efficiency=0.75, **half),
+        row("MACs 0.5", speedup=1.3, efficiency=0.65, batch=32, **half),
+        row("MACs 0.5", speedup=9.0, efficiency=9.0, batch=32),  # on a processor
+    )
+    over = "speed over fastest dense engine, MACs 0.5, float16, GPU"
+    assert table.loc[f"{over}, batch 1", "verdict"] == "met"
+    assert table.loc[f"{over}, batch 32", "verdict"] == "short by 0.070"
+    found = table.loc["efficiency, MACs 0.5, float16, GPU, batch 32"]
+    assert (found["to_reach"], found["verdict"]) == (0.7, "short by 0.050")
 
 
 def test_met_or_short_by_how_much():

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from dance_lib.devices import host
-from dance_lib.devices.host import CodeCarbon
+from dance_lib.devices.host import CodeCarbon, Nvml
 from dance_lib.errors import DanceError
 
 
@@ -139,3 +139,35 @@ def test_a_users_configuration_does_not_scale_the_joules(monkeypatch):
     monkeypatch.setenv("CODECARBON_TRACKING_MODE", "process")
     tracker = CodeCarbon()._tracker
     assert (tracker._pue, tracker._tracking_mode) == (1.0, "machine")
+
+
+def board(monkeypatch, readings):
+    """NVML with one GPU, whose counter shows these millijoules one after the other."""
+
+    def consumption(gpu):
+        value = next(readings)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(
+        nvmlInit=lambda: None, nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetTotalEnergyConsumption=consumption,
+    ))  # fmt: skip
+
+
+def test_the_counter_of_a_gpu_is_read_before_and_after(monkeypatch):
+    board(monkeypatch, iter([6_000_000, 7_000_000, 7_250_000]))
+    did = []
+    meter = Nvml()
+    assert meter.energy_of(lambda: did.append("work")) == [("gpu", 250.0, "NVML", "measured")]
+    assert did == ["work"]
+
+
+def test_a_gpu_without_a_counter_or_a_machine_without_nvml_says_so(monkeypatch):
+    board(monkeypatch, iter([RuntimeError("Not Supported")]))
+    with pytest.raises(DanceError, match="no counter of energy on GPU 0: Not Supported"):
+        Nvml()
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    with pytest.raises(DanceError, match=r"pynvml is not installed: pip install 'dance-lib\[dev"):
+        Nvml()

@@ -1,6 +1,7 @@
 """What `dance.sparse` refuses, and how it says so."""
 
 import copy
+import sys
 from contextlib import nullcontext
 
 import pytest
@@ -14,10 +15,19 @@ from tests.executors.networks import Net, Residual, conv
 from tests.networks import CLIP
 
 
-@pytest.mark.parametrize("backend", ["gpu", "cuda", "CPU", ""])
+@pytest.mark.parametrize("backend", ["gpu", "CPU", ""])
 def test_an_unknown_backend_is_named_with_those_there_are(backend):
-    with pytest.raises(DanceError, match=rf"{backend!r}.*auto, cpu or reference"):
+    with pytest.raises(DanceError, match=rf"{backend!r}.*auto, cpu, cuda or reference"):
         dance.sparse(family("narrow"), backend=backend)
+
+
+def test_without_triton_the_remedy_is_named(monkeypatch):
+    ours = [name for name in sys.modules if name.startswith("dance_lib.executors.cuda")]
+    for name in ours:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "triton", None)
+    with pytest.raises(DanceError, match=r"needs triton: pip install 'dance-lib\[cuda\]'"):
+        dance.sparse(family("narrow"), backend="cuda")
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64, torch.int8])

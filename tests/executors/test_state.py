@@ -166,3 +166,14 @@ def test_errors_leave_the_executor_usable():
         executor(clip * torch.nan)
     assert torch.equal(executor(clip), before)
     assert tuple(clip.shape[1:]) == CLIP
+
+
+@pytest.mark.parametrize("kind", ["native float32", "portable float32"])
+def test_memory_kept_from_inference_mode_serves_later_calls(kind):
+    net = family("narrow")
+    executor, clip = Sparse(net, kernels(kind)), clips(net, 1)
+    with torch.inference_mode():
+        first = executor(clip)
+        planned = executor(clip, executor.plan(clip))
+    assert torch.equal(executor(clip), first)
+    assert torch.equal(planned, first)

@@ -1,0 +1,131 @@
+"""A unit on the device: its convolution, norm and ReLU, at what the plans of a batch keep."""
+
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dance_lib.executors.cuda.kernels import CONFIGS, GROUP, INTERPRETED, convolve
+from dance_lib.executors.cuda.layout import SEGMENTS, Lists, Place, whole
+from dance_lib.executors.kernels import Window
+from dance_lib.executors.layer import folded
+from dance_lib.models.structure import Unit
+
+
+class Convolution:
+    """Computes kept frames × places × channels of every clip of a batch, in one launch.
+
+    Args:
+        unit: what it computes.
+        conv, norm, relu: folded into it; in float32.
+        place: of the unit. listed: whether its input channels are.
+        device, dtype: of activations and weights; sums are float32.
+    """
+
+    def __init__(
+        self,
+        unit: Unit,
+        conv: nn.Conv3d,
+        norm: nn.Module | None,
+        relu: bool,
+        place: Place,
+        listed: bool,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.unit, self.relu, self.place, self.listed, self.dtype = unit, relu, place, listed, dtype
+        self.window = Window.of(conv)
+        weight, bias = folded(conv, norm)
+        outputs, inputs = weight.shape[:2]
+        self.inputs, self.outputs = whole(inputs) // GROUP, whole(outputs) // GROUP
+        missing = whole(outputs) - outputs
+        panels = weight.flatten(2).permute(2, 1, 0)  # (O, I, kt, kh, kw) -> (taps, I, O)
+        panels = F.pad(panels, (0, missing, 0, whole(inputs) - inputs))
+        self._weight = panels.to(device, dtype).contiguous()
+        self._bias = F.pad(bias, (0, missing)).to(device)
+        self._tile = CONFIGS[0].kwargs
+
+    def __call__(
+        self,
+        x: Tensor,
+        lists: Lists,
+        source: Place | None = None,
+        onto: Tensor | None = None,
+        relu_sum: bool = False,
+        fill: bool = True,
+    ) -> Tensor:
+        """Run on the device's current stream.
+
+        Args:
+            x: (N, C_in, T, H, W). lists: of the plan.
+            source: place of the unit that `x` is the output of, where that was not filled.
+            onto: (N, C, T, H, W), laid out; the result is added to it in place.
+            relu_sum: apply a ReLU to that sum, where something is added.
+            fill: write zeros where the plan drops; else nothing is written there.
+
+        Returns:
+            (N, C, T, H, W): `onto`, or memory of its own.
+        """
+        x = laid_out(x)
+        C, oT, oH, oW = self.unit.out_shape
+        if onto is None:
+            make = torch.zeros if fill else torch.empty
+            shape = (len(x), oT, oH, oW, whole(C))
+            y = make(shape, dtype=self.dtype, device=x.device)[..., :C].movedim(-1, 1)
+        else:
+            y = onto
+        place, window, rows = self.place, self.window, oT * oH * oW
+        convolve[
+            lambda tile: (len(x) * _tiles(rows, tile["M"]) * _tiles(whole(C), tile["N"]),)
+        ](
+            x, self._weight, self._bias, y, lists.flags.view(torch.uint8), lists.kept,
+            lists.counts, lists.flags.shape[1], lists.kept.shape[1], lists.counts[0].numel(),
+            place.frames, place.places, place.outputs, place.inputs, place.channels, place.counts,
+            *((source.frames, source.places) if source else (0, 0)),
+            *self.unit.in_shape[1:], oT, oH, oW, self.inputs, self.outputs,
+            *window.stride, *window.padding, *window.dilation,
+            *window.kernel, HOLLOW=source is not None, LISTED=self.listed, RELU=self.relu,
+            ADD=onto is not None, RELU_SUM=relu_sum, WIDE=INTERPRETED,
+        )  # fmt: skip
+        self._tile = convolve.best_config.kwargs
+        return y
+
+    def spent(self, counts: list[int], adds: bool) -> tuple[int, int]:
+        """MACs and bytes that a clip takes, whole tiles counted: those that the last call used.
+
+        Bytes are a model: weights, inputs and outputs once, a sum's twice, and the lists.
+
+        Args:
+            counts: of the clip's kept frames, places, groups of outputs and of inputs.
+            adds: whether the result is added to the residual stream.
+        """
+        frames, places, outputs, inputs = counts[:SEGMENTS]
+        rows, inputs = frames * places, inputs if self.listed else self.inputs
+        if not rows * outputs:
+            return 0, 0
+        M, N, K = (self._tile[name] for name in "MNK")
+        taps, ins, outs = self.window.taps, inputs * GROUP, outputs * GROUP
+        macs = taps * _tiles(rows, M) * M * _tiles(outs, N) * N * _tiles(ins, K) * K
+        read = min(prod(self.unit.in_shape[1:]), rows * taps) * ins
+        values = read + taps * ins * outs + rows * outs * (2 if adds else 1)
+        return macs, values * self.dtype.itemsize + 4 * (frames + places + outputs + inputs)
+
+
+def laid_out(x: Tensor, copy: bool = False) -> Tensor:
+    """(N, C, T, H, W) as the kernels read it: channels last, whole groups from place to place.
+
+    The same tensor where it is so already, and no copy is asked for; else a copy with zeros behind
+    the last channel.
+    """
+    C, T, H, W = x.shape[1:]
+    pitch = whole(C)
+    if not copy and x.stride() == (T * H * W * pitch, 1, H * W * pitch, W * pitch, pitch):
+        return x
+    rows = x.new_zeros(len(x), T, H, W, pitch)
+    rows[..., :C] = x.movedim(1, -1)
+    return rows[..., :C].movedim(-1, 1)
+
+
+def _tiles(count: int, tile: int) -> int:
+    return -(-count // tile)

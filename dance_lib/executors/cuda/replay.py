@@ -1,0 +1,67 @@
+"""CUDA graphs: launched once for real, then replayed by one call for every batch of that shape."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+WARM_UPS = 2  # before a capture: kernels are compiled and tried, libraries choose theirs
+Function = Callable[..., tuple[Tensor, ...]]
+
+
+class _Captured(NamedTuple):
+    graph: torch.cuda.CUDAGraph
+    inputs: list[Tensor]
+    outputs: tuple[Tensor, ...]
+
+
+class Replay:
+    """Calls a function of tensors; on a GPU, by a CUDA graph of it for each shape of its inputs.
+
+    Args:
+        function: must ask nothing of the device's values. What can't be captured (a part of a
+            network that waits for the device) is launched anew each time.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._captured: dict[tuple[torch.Size, ...], _Captured | None] = {}
+        self._lock = threading.Lock()  # a graph has one set of buffers
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The function's outputs, in memory of their own."""
+        if not inputs[0].is_cuda:
+            return self._function(*inputs)
+        with self._lock:
+            shapes = tuple(x.shape for x in inputs)
+            if shapes not in self._captured:
+                self._captured[shapes] = self._capture(inputs)
+            captured = self._captured[shapes]
+            if captured is None:
+                return self._function(*inputs)
+            for own, given in zip(captured.inputs, inputs, strict=True):
+                own.copy_(given, non_blocking=True)
+            captured.graph.replay()
+            return tuple(output.clone() for output in captured.outputs)
+
+    def _capture(self, inputs: Sequence[Tensor]) -> _Captured | None:
+        own = [x.clone() for x in inputs]
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(WARM_UPS):
+                self._function(*own)
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                outputs = self._function(*own)
+        except RuntimeError as error:
+            logger.warning("no CUDA graph, each launch by itself: %s", error)
+            return None
+        return _Captured(graph, own, outputs)

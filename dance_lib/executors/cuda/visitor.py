@@ -1,0 +1,88 @@
+"""What the rewritten graph of a network calls: its units, by the plans of one batch."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from dance_lib.executors.cuda.convolution import Convolution, laid_out
+from dance_lib.executors.cuda.layout import Layout, PackedPlan, Place
+from dance_lib.executors.masked import Masked
+from dance_lib.executors.steps import Record
+
+
+class Skipping(Masked):
+    """Computes what is kept; masks what PyTorch computed.
+
+    Args:
+        convolutions: by unit; the others are masked.
+        layout: of the plan.
+        packed: the plan.
+        record: is given each unit's output, clip by clip. What nobody reads is computed then, too.
+    """
+
+    def __init__(
+        self,
+        convolutions: Mapping[str, Convolution],
+        layout: Layout,
+        packed: PackedPlan,
+        record: Record | None = None,
+    ) -> None:
+        super().__init__(layout.masks(packed))
+        self._convolutions, self._places, self._record = convolutions, layout.places, record
+        self._lists = layout.lists(packed, close=record is None)
+
+    def unit(self, name: str, output: Tensor) -> Tensor:
+        """M_u ⊙ y_u, recorded."""
+        return self._recorded(name, super().unit(name, output))
+
+    def pool(self, name: str, pooled: Tensor) -> Tensor:
+        """Mean over all positions -> mean over kept ones; counted, since half precision can't."""
+        masks = self.masks
+        kept = masks.frames[name].sum(1) * masks.features[name].sum((1, 2))  # (N,)
+        total = masks.frames[name].shape[1] * masks.features[name][0].numel()
+        scale = (total / kept.clamp(min=1)).to(pooled.dtype)
+        return pooled * scale.reshape(-1, *[1] * (pooled.dim() - 1))
+
+    def convolve(self, name: str, x: Tensor, source: str | None, fill: bool, ends: bool) -> Tensor:
+        """A unit's convolution, norm and ReLU.
+
+        Args:
+            source: the unit that `x` is the output of, where dropped positions were not written.
+            fill: whether to write zeros where the plan drops.
+            ends: whether this is the unit's output; else `unit` is called with what becomes of it.
+        """
+        fill = fill or self._record is not None
+        y = self._convolutions[name](x, self._lists, self._place(source), fill=fill)
+        return self._recorded(name, y) if ends else y
+
+    def add(
+        self,
+        name: str,
+        x: Tensor,
+        source: str | None,
+        stream: Tensor,
+        free: bool,
+        relu: bool,
+        positive: bool,
+    ) -> Tensor:
+        """The same of the last unit of a branch, added to the residual stream.
+
+        Args:
+            free: whether the stream may be overwritten.
+            relu: whether a ReLU follows the sum.
+            positive: whether that would change nothing of the stream itself.
+        """
+        if self._record is not None:
+            self.convolve(name, x, source, fill=True, ends=True)
+        total = laid_out(stream, copy=not free)
+        self._convolutions[name](x, self._lists, self._place(source), total, relu)
+        return total.relu_() if relu and not positive else total  # where nothing was added
+
+    def _place(self, source: str | None) -> Place | None:
+        return None if source is None else self._places[source]
+
+    def _recorded(self, name: str, output: Tensor) -> Tensor:
+        if self._record is not None:
+            for n in range(len(output)):
+                self._record(name, output[n : n + 1].clone())
+        return output
