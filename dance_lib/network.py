@@ -13,6 +13,7 @@ from dance_lib.aap.controller import Controller
 from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import AXES, PruningPlan, as_plan
 from dance_lib.aap.statistics import Statistics, stem_statistics
+from dance_lib.arguments import Size, checked
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Dense, Masked, Recorded, Visitor, split
 from dance_lib.models.find import find_structure
@@ -39,19 +40,20 @@ class Dance(nn.Module):
 
     Raises:
         StructureError: the backbone can't be understood; the message names the module.
-        DanceError: `reads` is none of these.
+        DanceError: `reads` is none of these, or another argument is not what it should be.
     """
 
+    @checked
     def __init__(
         self,
         backbone: nn.Module,
         clip_shape: Shape,
         *,
         axes: Sequence[str] = AXES,
-        grid: int = 7,
-        group_size: int = 8,
-        mean: float | Sequence[float] = 0.45,
-        std: float | Sequence[float] = 0.225,
+        grid: Size = 7,
+        group_size: Size = 8,
+        mean: float | Sequence[float] | Tensor = 0.45,
+        std: float | Sequence[float] | Tensor = 0.225,
         reads: str = STEM,
     ) -> None:
         super().__init__()
@@ -68,6 +70,8 @@ class Dance(nn.Module):
         self.std: Tensor
         self.register_buffer("mean", _per_channel(mean, clip_shape[0]))
         self.register_buffer("std", _per_channel(std, clip_shape[0]))
+        if not (self.std > 0).all():
+            raise DanceError(f"std must be positive, not {std}")
 
     @property
     def clip_shape(self) -> Shape:
@@ -78,13 +82,16 @@ class Dance(nn.Module):
         """Logits (N, classes) of clips (N, C, T, H, W) in [0, 1], by a plan or the controller's.
 
         Raises:
-            DanceError: the clips have another shape, or hold NaN or infinite pixels in evaluation.
+            DanceError: the clips have another shape, number format or device, or hold NaN or
+                infinite pixels in evaluation.
             PlanError: the plan does not fit this network or this batch.
         """
+        if plan is not None:  # asks for values, which torch.compile can't trace: so first of all
+            check_clips(clip, self.clip_shape, self.mean, values=False)
+            check_plan(plan, self.structure, len(clip))
         stem_output = self.stem(clip)
         if plan is None:
             return self.body(stem_output, Masked(self.decide(stem_output, clip)))
-        check_plan(plan, self.structure, len(clip))
         return self.body(stem_output, Masked(plan.to(clip.device)))
 
     def dense(self, clip: Tensor) -> Tensor:
@@ -115,7 +122,8 @@ class Dance(nn.Module):
 
     def stem(self, clip: Tensor) -> Tensor:
         """Normalise, then run the stem: (N, C, T, H, W) -> (N, C_s, T_s, H_s, W_s)."""
-        check_clips(clip, self.clip_shape, values=not self.training)
+        look = not (self.training or torch.compiler.is_compiling())
+        check_clips(clip, self.clip_shape, self.mean, values=look)
         return self._parts[0](self._normalise(clip))
 
     def body(self, stem_output: Tensor, visitor: Visitor) -> Tensor:
@@ -213,12 +221,26 @@ def remade(net: Dance, backbone: nn.Module | None = None, **options: Any) -> Dan
     )
 
 
-def check_clips(clip: Tensor, clip_shape: Shape, values: bool = True) -> None:
+def check_clips(clip: Tensor, clip_shape: Shape, like: Tensor, values: bool = True) -> None:
     """Refuse clips that are no (N, C, T, H, W) of this shape, or whose pixels are no numbers.
+
+    Args:
+        like: a tensor of the network, whose device they must share and whose number format must
+            hold theirs.
 
     Raises:
         DanceError: says what they are and what is expected.
     """
+    if not isinstance(clip, Tensor) or clip.layout != torch.strided:
+        given = getattr(clip, "layout", type(clip).__name__)
+        raise DanceError(f"clips must be a dense tensor, not {given}; torch.as_tensor makes one")
+    if not clip.is_floating_point() or torch.promote_types(clip.dtype, like.dtype) != like.dtype:
+        raise DanceError(
+            f"clips must be {like.dtype} in [0, 1], not {clip.dtype}; convert them by "
+            "clip.float(), and divide bytes by 255"
+        )
+    if clip.device != like.device:
+        raise DanceError(f"clips are on {clip.device}, the network on {like.device}; move one")
     if clip.dim() != 5 or tuple(clip.shape[1:]) != clip_shape:
         raise DanceError(
             f"clips must be (N, {', '.join(map(str, clip_shape))}), not "
@@ -241,8 +263,27 @@ def check_plan(plan: PruningPlan, structure: Structure, clips: int) -> None:
         raise DanceError(f"the plan is for {len(plan)} clips, the batch has {clips}")
 
 
-def _per_channel(values: float | Sequence[float], channels: int) -> Tensor:
+def not_finite(net: nn.Module) -> str | None:
+    """Name of the first weight or buffer that holds NaN or infinity."""
+    tensors = net.state_dict().items()
+    return next((name for name, tensor in tensors if not torch.isfinite(tensor).all()), None)
+
+
+def as_dance(value: Any) -> Dance:
+    """The value, if it is a network.
+
+    Raises:
+        DanceError: it is something else.
+    """
+    if not isinstance(value, Dance):
+        raise DanceError(f"net must be a Dance network, not {type(value).__name__}")
+    return value
+
+
+def _per_channel(values: float | Sequence[float] | Tensor, channels: int) -> Tensor:
     tensor = torch.as_tensor(values, dtype=torch.float32).reshape(-1)
+    if not torch.isfinite(tensor).all():
+        raise DanceError(f"mean and std must be numbers, not {values}")
     if len(tensor) not in (1, channels):
         raise DanceError(f"mean and std need one value or {channels}, not {len(tensor)}")
     return tensor.expand(channels).reshape(1, channels, 1, 1, 1).clone()

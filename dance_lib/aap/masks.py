@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from dance_lib.errors import DanceError
+
 
 @dataclass(frozen=True, eq=False)
 class Masks:
@@ -30,8 +32,10 @@ class Masks:
 
     def positions(self, unit: str) -> Tensor:
         """(N, T_u, H_u, W_u): frames ⊗ features."""
+        if unit not in self.units:
+            raise DanceError(f"no unit {unit!r}; there are: {', '.join(self.units)}")
         return self.frames[unit][:, :, None, None] * self.features[unit][:, None]
 
     def mask(self, unit: str) -> Tensor:
         """(N, C_u, T_u, H_u, W_u): channels ⊗ frames ⊗ features."""
-        return self.channels[unit][:, :, None, None, None] * self.positions(unit)[:, None]
+        return self.positions(unit)[:, None] * self.channels[unit][:, :, None, None, None]

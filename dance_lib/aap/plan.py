@@ -1,14 +1,15 @@
 """The pruning plan: one immutable object, known once the stem has run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import floor, prod
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from dance_lib.aap.masks import Masks
+from dance_lib.arguments import Seed, Size, checked
 from dance_lib.errors import DanceError
 from dance_lib.models.structure import Branch, Structure
 
@@ -20,8 +21,9 @@ class PlanError(DanceError):
     """A plan that does not fit a network; the message names the unit."""
 
 
-class HasStructure(Protocol):
-    """A network whose stem, branches and units are known, as `Dance` is."""
+@runtime_checkable
+class DanceNetwork(Protocol):
+    """`Dance`, or whatever else has its structure: stem, branches and units."""
 
     structure: Structure
 
@@ -43,8 +45,8 @@ class PruningPlan(Masks):
         channels: Mapping[str, Tensor],
         features: Mapping[str, Tensor],
     ) -> None:
-        if not frames:
-            raise PlanError("a plan needs at least one unit")
+        if not all(isinstance(m, Mapping) and m for m in (frames, channels, features)):
+            raise PlanError("a plan needs at least one unit, in three mappings to tensors")
         first = next(iter(frames.values()))
         batch = len(first) if isinstance(first, Tensor) and first.dim() else 0
         for axis, entries, dims in zip(AXES, (frames, channels, features), (2, 2, 3), strict=True):
@@ -52,8 +54,10 @@ class PruningPlan(Masks):
                 raise PlanError(f"{axis} names other units than frames, or in another order")
             for unit, entry in entries.items():
                 shape = tuple(entry.shape) if isinstance(entry, Tensor) else ()
-                if len(shape) != dims or entry.dtype != torch.bool or shape[0] != batch:
-                    kind = f"{entry.dtype} {shape}" if isinstance(entry, Tensor) else type(entry)
+                ok = len(shape) == dims and entry.dtype == torch.bool and shape[0] == batch
+                if not ok or entry.device.type == "meta":  # which holds no values
+                    tensor = isinstance(entry, Tensor)
+                    kind = f"{entry.dtype} {shape} on {entry.device}" if tensor else type(entry)
                     raise PlanError(
                         f"{axis}[{unit!r}] must be a bool tensor of {dims} axes for {batch} clips, "
                         f"not {kind}"
@@ -78,11 +82,20 @@ class PruningPlan(Masks):
         """The plans of some clips, in the order asked for; `plan[permutation]` shuffles them."""
         index: Any = [clips] if isinstance(clips, int) else clips
         index = list(index) if isinstance(index, tuple) else index  # a tuple would index axes
-        return type(self)(*({u: e[index] for u, e in getattr(self, a).items()} for a in AXES))
+        try:
+            return self._each(lambda entry: entry[index])
+        except (IndexError, TypeError) as error:  # an IndexError ends a loop over the plan
+            raise IndexError(f"no clips {clips!r} in a plan of {len(self)} clips") from error
 
     def to(self, device: torch.device | str) -> Self:
         """The same plan on another device."""
-        return type(self)(*({u: e.to(device) for u, e in getattr(self, a).items()} for a in AXES))
+        try:
+            return self._each(lambda entry: entry.to(device=device))
+        except (RuntimeError, TypeError, AssertionError) as error:
+            raise PlanError(f"no device {device!r}: {str(error).splitlines()[0]}") from error
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        return type(self)(*({u: change(e) for u, e in getattr(self, a).items()} for a in AXES))
 
     @classmethod
     def cat(cls, plans: Sequence[Self]) -> Self:
@@ -91,22 +104,20 @@ class PruningPlan(Masks):
         Raises:
             PlanError: no plans, or plans of different networks.
         """
-        if not plans:
-            raise PlanError("no plans to join")
-        sizes = [[e.shape[1:] for a in AXES for e in getattr(p, a).values()] for p in plans]
-        if any(
-            p.units != plans[0].units or s != sizes[0] for p, s in zip(plans, sizes, strict=True)
-        ):
+        if not isinstance(plans, Sequence) or not plans:
+            raise PlanError("no plans to join: give a list of them")
+        for plan in plans:
+            as_plan(plan)
+        units = plans[0].units
+        sizes = [[(u, e.shape[1:]) for a in AXES for u, e in getattr(p, a).items()] for p in plans]
+        if any(size != sizes[0] for size in sizes):
             raise PlanError("plans of different networks can't be joined")
-        return cls(
-            *(
-                {u: torch.cat([getattr(p, a)[u] for p in plans]) for u in plans[0].units}
-                for a in AXES
-            )
-        )
+        joined = ({u: torch.cat([getattr(p, a)[u] for p in plans]) for u in units} for a in AXES)
+        return cls(*joined)
 
     @classmethod
-    def full(cls, net: HasStructure, batch: int = 1) -> Self:
+    @checked
+    def full(cls, net: DanceNetwork, batch: Size = 1) -> Self:
         """Everything kept."""
         units = net.structure.units.values()
         return cls(
@@ -116,15 +127,16 @@ class PruningPlan(Masks):
         )
 
     @classmethod
+    @checked
     def random(
         cls,
-        net: HasStructure,
-        batch: int = 1,
+        net: DanceNetwork,
+        batch: Size = 1,
         *,
         frames: float = 1.0,
         channels: float = 1.0,
         features: float = 1.0,
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> Self:
         """Keep exact shares at random: frames and tiles of branches, channel groups of units.
 
@@ -171,8 +183,11 @@ class PruningPlan(Masks):
             channels: by unit with gates of its own, (N, groups).
         """
         # A plan is made for every clip that is run: few operations, on decisions not yet spread.
-        opened = [{name: e > 0.5 for name, e in axis.items()} for axis in (frames, tiles, channels)]
-        masks = spread(structure, frames=opened[0], tiles=opened[1], channels=opened[2])
+        try:
+            axes = [{n: e > 0.5 for n, e in axis.items()} for axis in (frames, tiles, channels)]
+            masks = spread(structure, frames=axes[0], tiles=axes[1], channels=axes[2])
+        except (StopIteration, AttributeError, LookupError, RuntimeError, TypeError) as error:
+            raise PlanError(f"decisions that do not fit the network: {error!r}") from error
         kept = [dict(getattr(masks, axis)) for axis in AXES]
         for branch in structure.branches.values():
             keeps = ~(_closed(kept[0], branch) | _closed(kept[2], branch))
@@ -190,6 +205,8 @@ class PruningPlan(Masks):
             PlanError: other units, wrong shapes, a grouped convolution whose channels differ from
                 its input's or that nobody may prune, or an empty unit of a plain network.
         """
+        if not isinstance(structure, Structure):
+            raise PlanError(f"{structure!r:.60} is no Structure; a network has one, as `structure`")
         if self.units != tuple(structure.units):
             odd = sorted(set(self.units) ^ set(structure.units)) or ["the order of units"]
             raise PlanError(f"the plan is for another network: {odd[0]!r} does not match")

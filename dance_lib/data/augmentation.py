@@ -7,10 +7,12 @@ clip gets its own, from the generator of the epoch, so that training repeats exa
 import torch
 from torch import Tensor
 
+from dance_lib.arguments import Share, checked
 from dance_lib.data.clips import Augment
 
 
-def augmentation(*, flip: bool = False, shift: float = 0.1, brightness: float = 0.2) -> Augment:
+@checked
+def augmentation(*, flip: bool = False, shift: Share = 0.1, brightness: Share = 0.2) -> Augment:
     """Build a function (clips (N, 3, T, H, W) in [0, 1], generator) -> clips of the same shape.
 
     Args:

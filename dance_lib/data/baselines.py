@@ -3,12 +3,14 @@
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
+from dance_lib.arguments import Seed, checked
 from dance_lib.data.clips import ClipSet
 
 SIZE_COLUMNS = ["video_width", "video_height", "video_frames"]
 
 
-def size_only_predictions(train: ClipSet, test: ClipSet, *, seed: int = 0) -> np.ndarray:
+@checked
+def size_only_predictions(train: ClipSet, test: ClipSet, *, seed: Seed = 0) -> np.ndarray:
     """Targets of the test clips, int (N,), guessed from width, height and length of their videos.
 
     Crops can give a class away (a video of one person is narrow), so this stands beside every
@@ -19,7 +21,7 @@ def size_only_predictions(train: ClipSet, test: ClipSet, *, seed: int = 0) -> np
     return forest.predict(test.table[SIZE_COLUMNS])
 
 
-def size_only_accuracy(train: ClipSet, test: ClipSet, *, seed: int = 0) -> float:
+def size_only_accuracy(train: ClipSet, test: ClipSet, *, seed: Seed = 0) -> float:
     """Share of test clips that `size_only_predictions` gets right."""
     right = size_only_predictions(train, test, seed=seed) == test.table["target"]
     return float(right.mean())

@@ -16,12 +16,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dance_lib.data.cache_build import ClipShape, build_cache, damaged
+from dance_lib.arguments import checked
+from dance_lib.atomic import writing
+from dance_lib.data.cache_build import build_cache, damaged
+from dance_lib.data.decode import ClipShape
 from dance_lib.data.errors import DataError
 from dance_lib.data.lock import alone
 from dance_lib.data.sampling import ClipSampling
 
-VERSION = 1  # of decoding: raise it whenever the same video gives other pixels
+VERSION = 2  # of decoding: raise it whenever the same video gives other pixels
 logger = logging.getLogger(__name__)
 
 
@@ -40,6 +43,7 @@ class DecodedClips:
     skipped: pd.DataFrame
 
 
+@checked
 def decode_clips(
     paths: Sequence[str],
     data_root: str | Path,
@@ -64,7 +68,8 @@ def decode_clips(
         workers: processes that decode.
 
     Raises:
-        DataError: with `strict`, for a video that does not decode; always, if none does.
+        DataError: a file is missing; with `strict`, for a video that does not decode; always, if
+            none does.
     """
     sampling = sampling or ClipSampling()
     root = Path(data_root)
@@ -73,9 +78,10 @@ def decode_clips(
         if not folder.is_dir():
             logger.info("decoding %d videos of %s into %s", len(paths), root, folder)
             unfinished = folder.with_name(folder.name + ".unfinished")
-            build_cache(
-                unfinished, paths, root, clip_shape, sampling, strict=strict, workers=workers
-            )
+            with writing(unfinished / "clips.npy"):
+                build_cache(
+                    unfinished, paths, root, clip_shape, sampling, strict=strict, workers=workers
+                )
             unfinished.rename(folder)
     return _open(folder, len(paths), strict=strict)
 
@@ -83,13 +89,18 @@ def decode_clips(
 def _key(paths: Sequence[str], root: Path, clip_shape: ClipShape, sampling: ClipSampling) -> str:
     record = hashlib.sha256(f"{VERSION} {clip_shape} {sampling.model_dump_json()}".encode())
     for path in paths:
-        stat = (root / path).stat()
+        try:
+            stat = (root / path).stat()
+        except OSError as error:
+            raise DataError(
+                f"{root / path}: {error.strerror}; list files that are there"
+            ) from error
         record.update(f"\n{path} {stat.st_size} {stat.st_mtime_ns}".encode())
     return record.hexdigest()[:12]
 
 
 def _open(folder: Path, videos: int, *, strict: bool) -> DecodedClips:
-    skipped = pd.read_csv(folder / "skipped.csv")
+    skipped = _table(folder / "skipped.csv")
     if len(skipped):
         if strict:
             raise damaged(*skipped.iloc[0][["path", "reason"]])
@@ -103,4 +114,9 @@ def _open(folder: Path, videos: int, *, strict: bool) -> DecodedClips:
             folder / "skipped.csv",
         )
     frames = np.load(folder / "clips.npy", mmap_mode="r")
-    return DecodedClips(frames, pd.read_csv(folder / "clips.csv"), skipped)
+    return DecodedClips(frames, _table(folder / "clips.csv"), skipped)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    """Names of files as they are: "007" is no number, "NA" not nothing."""
+    return pd.read_csv(path, dtype={"path": str}, keep_default_na=False)

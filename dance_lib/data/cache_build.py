@@ -4,26 +4,25 @@ Videos are decoded side by side but written in order. The journal gets a line fo
 its clips are in `clips.npy`, so after a kill the file is cut back to the clips the journal knows.
 """
 
+import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
-from dance_lib.data.decode import VideoFacts, read_video
+from dance_lib.data.decode import ClipShape, VideoFacts, read_video
 from dance_lib.data.errors import DataError, DecodeError
 from dance_lib.data.parallel import in_parallel
 from dance_lib.data.sampling import ClipSampling
 
-ClipShape = tuple[int, int, int]  # T, H, W
 SKIPPED_COLUMNS = ["path", "reason"]
 CLIP_COLUMNS = ["path", "clip", "start_s", "end_s"]
 CLIP_COLUMNS += [f"video_{fact.name}" for fact in fields(VideoFacts)]
@@ -42,26 +41,27 @@ def build_cache(
     """Decode the videos `paths` into `folder`: `clips.npy`, `clips.csv` and `skipped.csv`.
 
     Raises:
-        DataError: with `strict`, for a video that does not decode. What was decoded is kept.
+        DataError: a video is gone; with `strict`, one that does not decode. What was decoded is
+            kept.
     """
     folder.mkdir(exist_ok=True)
     journal = folder / "journal.jsonl"
-    entries = _read_journal(journal)
-    left = list(paths[len(entries) :])  # written in order, so what is done is a beginning
+    _take_out_torn_line(journal)
+    videos, clips = _count(journal)
+    left = paths[videos:]  # written in order, so what is done is a beginning
     decode = partial(_decode, data_root=data_root, clip_shape=clip_shape, sampling=sampling)
     with (folder / "clips.npy").open("ab") as file, journal.open("a") as log:
-        _cut_back(file, clip_shape, _clip_count(entries))
-        for entry, clips in in_parallel(decode, left, workers=workers, title="decode"):
+        _cut_back(file, clip_shape, clips)
+        for entry, frames in in_parallel(decode, left, workers=workers, title="decode"):
             if strict and entry["reason"]:
                 raise damaged(entry["path"], entry["reason"])
-            file.write(clips.numpy().data)
+            file.write(frames.numpy().data)
             file.flush()
             print(json.dumps(entry), file=log, flush=True)
-            entries.append(entry)
+            clips += len(frames)
     with (folder / "clips.npy").open("r+b") as file:
-        file.write(_header(_clip_count(entries), clip_shape))
-    _clip_table(entries).to_csv(folder / "clips.csv", index=False)
-    _skipped_table(entries).to_csv(folder / "skipped.csv", index=False)
+        file.write(_header(clips, clip_shape))
+    _write_tables(folder, journal)
     journal.unlink()
 
 
@@ -78,19 +78,37 @@ def _decode(
     try:
         video = read_video(data_root / path, clip_shape=clip_shape, sampling=sampling)
     except DecodeError as error:
+        if not (data_root / path).is_file():  # or a disk that is gone would pass for bad videos
+            raise DataError(
+                f"{data_root / path} is gone since the set was listed; bring it back, and the same "
+                "command goes on from there"
+            ) from error
         return entry | {"reason": error.reason}, torch.empty((0, *clip_shape, 3), dtype=torch.uint8)
     entry["spans"] = video.spans
     entry["facts"] = {f"video_{name}": fact for name, fact in asdict(video.facts).items()}
     return entry, torch.from_numpy(video.frames)  # a tensor: it comes through shared memory
 
 
-def _read_journal(journal: Path) -> list[dict[str, Any]]:
-    """Its whole lines; one that a kill tore is taken out of the file."""
-    if not journal.is_file():
-        return []
-    whole = [line for line in journal.read_text().splitlines(keepends=True) if line[-1] == "\n"]
-    journal.write_text("".join(whole))
-    return [json.loads(line) for line in whole]
+def _take_out_torn_line(journal: Path) -> None:
+    """Leave the whole lines of the journal; a kill may have torn the last one."""
+    with journal.open("ab+") as file:
+        file.seek(0)
+        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+
+
+def _entries(journal: Path) -> Iterator[dict[str, Any]]:
+    """What the journal says of each video, one at a time: there may be 100,000."""
+    with journal.open() as file:
+        yield from map(json.loads, file)
+
+
+def _count(journal: Path) -> tuple[int, int]:
+    """Videos that are done, and their clips."""
+    videos = clips = 0
+    for entry in _entries(journal):
+        videos += 1
+        clips += len(entry["spans"])
+    return videos, clips
 
 
 def _cut_back(file: BinaryIO, clip_shape: ClipShape, clips: int) -> None:
@@ -111,19 +129,21 @@ def _header(clips: int, clip_shape: ClipShape) -> bytes:
     return head.getvalue()
 
 
-def _clip_count(entries: Sequence[dict[str, Any]]) -> int:
-    return sum(len(entry["spans"]) for entry in entries)
-
-
-def _clip_table(entries: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    rows = [
-        {"path": entry["path"], "clip": number, "start_s": start, "end_s": end, **entry["facts"]}
-        for entry in entries
-        for number, (start, end) in enumerate(entry["spans"])
-    ]
-    return pd.DataFrame(rows, columns=CLIP_COLUMNS)
-
-
-def _skipped_table(entries: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    skipped = [entry for entry in entries if entry["reason"]]
-    return pd.DataFrame(skipped, columns=SKIPPED_COLUMNS)
+def _write_tables(folder: Path, journal: Path) -> None:
+    """`clips.csv` and `skipped.csv`, out of the journal."""
+    with (
+        (folder / "clips.csv").open("w", encoding="utf-8", newline="") as decoded,
+        (folder / "skipped.csv").open("w", encoding="utf-8", newline="") as not_decoded,
+    ):
+        clips = csv.DictWriter(decoded, CLIP_COLUMNS, lineterminator="\n")
+        skipped = csv.DictWriter(
+            not_decoded, SKIPPED_COLUMNS, extrasaction="ignore", lineterminator="\n"
+        )
+        clips.writeheader()
+        skipped.writeheader()
+        for entry in _entries(journal):
+            if entry["reason"]:
+                skipped.writerow(entry)
+            for number, (start, end) in enumerate(entry["spans"]):
+                row = {"path": entry["path"], "clip": number, "start_s": start, "end_s": end}
+                clips.writerow(row | entry["facts"])

@@ -1,5 +1,6 @@
 """Clips ready for a network: a table, a memory map, and batches of both."""
 
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -8,6 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from dance_lib.arguments import Size, checked
+from dance_lib.data.errors import DataError
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -45,7 +49,7 @@ class ClipSet(Dataset):
         if not -len(self) <= row < len(self):
             raise IndexError(f"clip {row} of {len(self)}")
         row %= len(self)
-        return self.batch([row])[0], int(self.targets[row]), row
+        return self.batch([row])[0], int(self.table["target"].to_numpy(np.int64)[row]), row
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
@@ -59,19 +63,28 @@ class ClipSet(Dataset):
         return torch.from_numpy(self.table["target"].to_numpy(np.int64, copy=True))
 
     def batch(self, rows: Sequence[int] | np.ndarray | Tensor) -> Tensor:
-        """The clips `rows`, float32 (len(rows), 3, T, H, W) in [0, 1], `channels_last_3d`."""
-        rows = np.asarray(rows, dtype=np.int64)
+        """The clips `rows`, float32 (len(rows), 3, T, H, W) in [0, 1], `channels_last_3d`.
+
+        Raises:
+            DataError: `rows` are no numbers of clips.
+        """
+        rows = self._checked(rows)
         stored = self.stored[rows]
         if self.order is None:
             pixels = self.frames[stored]
         else:
             pixels = self.frames[stored[:, None], self.order[rows]]
+        _let_go(self.frames)
         clips = torch.from_numpy(np.ascontiguousarray(pixels))  # (B, T, H, W, 3)
         return clips.permute(0, 4, 1, 2, 3).float().div_(255)  # (B, 3, T, H, W), strides kept
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "ClipSet":
-        """The set of the clips `rows` alone."""
-        rows = np.asarray(rows, dtype=np.int64)
+        """The set of the clips `rows` alone.
+
+        Raises:
+            DataError: `rows` are no numbers of clips.
+        """
+        rows = self._checked(rows)
         return replace(
             self,
             table=self.table.iloc[rows].reset_index(drop=True),
@@ -79,10 +92,28 @@ class ClipSet(Dataset):
             order=None if self.order is None else self.order[rows],
         )
 
+    def _checked(self, rows: Sequence[int] | np.ndarray | Tensor) -> np.ndarray:
+        """int64 (B,)."""
+        numbers = np.asarray(rows)
+        whole = numbers.dtype.kind in "iu" or not numbers.size
+        if numbers.ndim != 1 or not whole or (abs(numbers + 0.5) > len(self)).any():
+            raise DataError(f"rows must be whole numbers below {len(self)}, not {rows!r:.60}")
+        return numbers.astype(np.int64)
 
+
+def _let_go(frames: np.ndarray) -> None:
+    """Give pages that were read back to the system, which keeps them cached as long as it can.
+
+    Until then they count as this process's memory, and a job with a limit is ended for them.
+    """
+    if isinstance(frames.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        frames.base.madvise(mmap.MADV_DONTNEED)
+
+
+@checked
 def batches(
     clips: ClipSet,
-    batch_size: int,
+    batch_size: Size,
     *,
     shuffle_seed: int | None = None,
     augment: Augment | None = None,

@@ -4,17 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 
+from dance_lib.arguments import Seed, checked
 from dance_lib.data.clips import ClipSet
 
 
-def single_frame(clips: ClipSet, *, seed: int = 0) -> ClipSet:
+@checked
+def single_frame(clips: ClipSet, *, seed: Seed = 0) -> ClipSet:
     """Every clip shows one of its frames, drawn by `seed`, all the time."""
     count, frames = _shape(clips)
     chosen = np.random.default_rng(seed).integers(frames, size=(count, 1))
     return _reordered(clips, np.broadcast_to(chosen, (count, frames)))
 
 
-def shuffled_frames(clips: ClipSet, *, seed: int = 0) -> ClipSet:
+@checked
+def shuffled_frames(clips: ClipSet, *, seed: Seed = 0) -> ClipSet:
     """Every clip shows all its frames, in an order of its own drawn by `seed`."""
     count, frames = _shape(clips)
     order = np.broadcast_to(np.arange(frames), (count, frames))

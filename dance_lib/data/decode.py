@@ -11,13 +11,24 @@ from types import TracebackType
 
 import av
 import numpy as np
+from av.stream import Disposition
 
+from dance_lib.arguments import Size, checked
 from dance_lib.data.errors import DecodeError
 from dance_lib.data.letterbox import letterbox, shown_size
 from dance_lib.data.sampling import ClipSampling, clip_spans
 
+ClipShape = tuple[Size, Size, Size]  # T, H, W
 ROUNDING = 1e-6  # seconds: a frame that starts at the wanted time counts as on screen
 SHORTFALL = 0.1  # a video that ends earlier than it says, by more than this share, is damaged
+# Containers that hold their frames themselves. Playlists and the like name files and hosts, and a
+# file that is one by its contents would have them read, whatever it is called.
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,mpeg,mpegts,flv,ogg,gif,mp3,wav,flac,aac"
+)
+OPENING = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+COVER = Disposition.attached_pic
+UNTIMED = ("mpeg", "mpegts")  # say no length: FFmpeg guesses it from what it finds near the end
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,8 @@ class Video:
         if not self.path.is_file():
             raise DecodeError(path, "no such file")
         try:
-            self._container = av.open(str(path))
+            # `file:`, or a name like `concat:...` would be a protocol; titles may be in any code.
+            self._container = av.open(f"file:{path}", options=OPENING, metadata_errors="replace")
         except av.FFmpegError as error:
             raise DecodeError(path, f"does not open as a video ({error.strerror})") from error
         try:
@@ -79,9 +91,12 @@ class Video:
         return np.stack([letterbox(frame, aspect, height, width) for frame in shown])
 
     def _open_stream(self) -> av.VideoStream:
-        if not self._container.streams.video:
+        films = [s for s in self._container.streams.video if not s.disposition & COVER]
+        if not films:
             raise DecodeError(self.path, "holds no video stream")
-        stream = self._container.streams.video[0]
+        stream = films[0]
+        if stream.codec_context is None:
+            raise DecodeError(self.path, "is coded in a way that nothing here decodes")
         stream.codec_context.thread_count = 1  # callers read one file per core
         return stream
 
@@ -97,11 +112,11 @@ class Video:
 
     def _said_seconds(self) -> float | None:
         """The length by the header, where it says one."""
-        if self._stream.duration and self._stream.time_base:
-            return float(self._stream.duration * self._stream.time_base)
-        if self._container.duration:
-            return self._container.duration / av.time_base
-        return None
+        if self._container.format.name in UNTIMED:
+            return None
+        said = float((self._stream.duration or 0) * (self._stream.time_base or 0))
+        said = said or (self._container.duration or 0) / av.time_base
+        return said if said > 0 else None
 
     def _frames_at(self, times: np.ndarray) -> list[av.VideoFrame]:
         """The frame on screen at each of the rising `times`; the first or last one outside."""
@@ -137,7 +152,7 @@ class Video:
         frames = self._decode()
         first = next(frames, None)
         if first is None or self._time(first) > seconds:  # a file that seeks badly: start over
-            self._seek(origin)
+            self._seek(min(0, origin))
             yield from self._decode()
             return
         yield first
@@ -177,8 +192,9 @@ class VideoClips:
     frames: np.ndarray
 
 
+@checked
 def read_video(
-    path: str | Path, *, clip_shape: tuple[int, int, int], sampling: ClipSampling | None = None
+    path: str | Path, *, clip_shape: ClipShape, sampling: ClipSampling | None = None
 ) -> VideoClips:
     """Read the clips of one video, for `clip_shape` = (T, H, W); by default one, of the whole.
 

@@ -20,11 +20,13 @@ import math
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from dance_lib.arguments import checked
+from dance_lib.atomic import writing
 from dance_lib.data.actions import ACTIONS
 from dance_lib.data.encode import write_video
 from dance_lib.data.errors import DataError
@@ -33,6 +35,7 @@ from dance_lib.data.parallel import in_parallel
 from dance_lib.data.rendering import Rendering, render
 from dance_lib.data.scene import Scene, draw_scene
 from dance_lib.data.splits import SPLITS
+from dance_lib.errors import in_one_line
 
 VERSION = 2  # of the generator: raise it whenever the same settings give other clips
 Range = tuple[float, float]
@@ -87,6 +90,19 @@ class DigitsSettings(BaseModel):
             raise ValueError(f"action_frames must lie in 4 to {self.frames - 1}")
         return self
 
+    @classmethod
+    def of_clips(cls, frames: int, size: int, **fields: Any) -> Self:
+        """For clips of `frames` frames of size × size pixels; an action takes 1/4 to 3/4 of them.
+
+        Raises:
+            DanceError: sizes, or `fields`, that the set can't have.
+        """
+        action = (max(4, frames // 4), max(4, frames * 3 // 4))
+        try:
+            return cls(resolution=size, frames=frames, action_frames=action, **fields)
+        except ValidationError as error:
+            raise in_one_line("built-in set", error) from error
+
     @property
     def hash(self) -> str:
         """Twelve hex digits that tell this set from any other."""
@@ -96,6 +112,7 @@ class DigitsSettings(BaseModel):
         return json.dumps({"version": VERSION, **self.model_dump()}, indent=1, sort_keys=True)
 
 
+@checked
 def make_digits(root: str | Path, settings: DigitsSettings, *, workers: int = 2) -> Path:
     """Write the set into the folder `root` and return the path of its manifest.
 
@@ -113,7 +130,8 @@ def make_digits(root: str | Path, settings: DigitsSettings, *, workers: int = 2)
         if not _is_complete(root, settings):
             unfinished = root.with_name(root.name + ".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
-            _write_set(unfinished, settings, workers)
+            with writing(unfinished / "manifest.csv"):
+                _write_set(unfinished, settings, workers)
             shutil.rmtree(root, ignore_errors=True)
             unfinished.rename(root)
     return root / "manifest.csv"
@@ -142,7 +160,8 @@ def _write_clip(settings: DigitsSettings, root: Path, job: tuple[str, int]) -> d
     name = f"{split}_{index:05d}"
     path = Path(split, scene.action, f"{name}.mp4")
     rendering = render(scene, settings.resolution, actor=settings.actor)
-    write_video(root / path, rendering.frames, fps=settings.fps)
+    with writing(root / path):
+        write_video(root / path, rendering.frames, fps=settings.fps)
     row = {"path": path.as_posix(), "label": scene.action, "split": split, "id": name}
     return row | _ground_truth(scene, rendering) | _strata(scene, settings)
 

@@ -1,11 +1,13 @@
 """Which clips there are: one table for every data set, whatever its layout."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from dance_lib.arguments import Seed, Share, checked
 from dance_lib.data import layouts
 from dance_lib.data.errors import DataError
 from dance_lib.data.splits import divide
@@ -18,6 +20,7 @@ LIST_FOLDERS = {  # where each set's official lists usually lie, below its root
 }
 
 
+@checked
 def load_index(
     dataset: str,
     data_root: str | Path,
@@ -26,9 +29,9 @@ def load_index(
     fold: int | None = None,
     split: str | None = None,
     # how it is divided, where the set itself does not say
-    val_fraction: float = 0.0,
-    test_fraction: float = 0.2,
-    seed: int = 0,
+    val_fraction: Share = 0.0,
+    test_fraction: Share = 0.2,
+    seed: Seed = 0,
     # where things are
     table: str | None = None,
     lists: str | Path | None = None,
@@ -62,7 +65,12 @@ def load_index(
     root = Path(data_root)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; data_root must hold the clips")
-    clips = _read_layout(dataset, root, fold, table, lists)
+    try:
+        clips = _read_layout(dataset, root, fold, table, lists)
+    except OSError as error:
+        raise DataError(f"{error.filename or root}: can't be read ({error.strerror})") from error
+    clips["path"] = [os.path.normpath(path) for path in clips["path"]]  # what is checked is read
+    clips["label"] = [unicodedata.normalize("NFC", label) for label in clips["label"]]
     _check_paths(clips, root, allow_outside=allow_outside)
     clips = _check_files(clips, root, allow_missing=allow_missing)
     if dataset in ("ucf101", "hmdb51"):
@@ -128,22 +136,26 @@ def _only_table(root: Path) -> Path:
 
 
 def _check_paths(clips: pd.DataFrame, root: Path, *, allow_outside: bool) -> None:
-    """Refuse paths listed twice or leading outside (by their text: links in the root are yours)."""
+    """Refuse paths listed twice, leading outside (by their text: links in the root are yours), or
+    whose bytes are no text, which no table could hold."""
     twice = clips["path"][clips["path"].duplicated()]
     if len(twice):
         raise DataError(f"{root}: {twice.iloc[0]} is listed twice; a clip must have one row")
+    for path in clips["path"]:
+        if not path.isascii() and any("\ud800" <= letter <= "\udfff" for letter in path):
+            raise DataError(f"{root}: the name {path!a} is no UTF-8; rename it")
     if allow_outside:
         return
     for path in clips["path"]:
-        plain = Path(os.path.normpath(path))
-        if plain.is_absolute() or plain.parts[:1] == (os.pardir,):
+        if Path(path).is_absolute() or Path(path).parts[:1] == (os.pardir,):
             raise DataError(
                 f"{path}: leads outside {root}; move the clip, or pass allow_outside=True"
             )
 
 
 def _check_files(clips: pd.DataFrame, root: Path, *, allow_missing: bool) -> pd.DataFrame:
-    there = np.array([(root / path).is_file() for path in clips["path"]])
+    # Path.is_file raises where a name is too long to be one.
+    there = np.array([os.path.isfile(root / path) for path in clips["path"]])  # noqa: PTH113
     missing = clips["path"][~there]
     if missing.empty:
         return clips

@@ -4,6 +4,7 @@ A layout returns a table with a row a clip and at least `path` (relative to `dat
 slashes) and `label`; further `split`, or `fold` and `group`, and whatever columns its lists carry.
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,18 +17,16 @@ VIDEO_SUFFIXES = frozenset(
     (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 )
 OFFICIAL_SPLITS = (1, 2, 3)  # of UCF101 and HMDB51
+TEXT_COLUMNS = ("path", "label", "split", "youtube_id")  # "007" and "NA" are names here
 
 
 def table_layout(table_path: Path) -> pd.DataFrame:
     """A CSV with `path`, `label` and either `split`, or `fold` and `group`."""
     table = _read_csv(table_path)
     _need_columns(table, ("path", "label"), table_path)
-    if "split" not in table:
-        _need_columns(table, ("fold", "group"), table_path, instead="split")
-    if table[["path", "label"]].isna().any(axis=None):
-        row = int(table[["path", "label"]].isna().any(axis=1).to_numpy().argmax())
-        raise DataError(f"{table_path}: row {row + 2} lacks its path or label; fill it in")
-    return table.astype({"path": str, "label": str})
+    division = ("split",) if "split" in table else ("fold", "group")
+    _need_columns(table, division, table_path, instead="split")
+    return table
 
 
 def folder_layout(data_root: Path) -> pd.DataFrame:
@@ -56,13 +55,15 @@ def ucf101_layout(data_root: Path, lists: Path, official_split: int) -> pd.DataF
 
 def ucf101_lists(lists: Path, official_split: int) -> pd.DataFrame:
     """The columns wanted (class folder and file), label, split and group of UCF101's lists."""
-    classes = dict(line.split(maxsplit=1) for line in _lines(lists / "classInd.txt"))
+    numbered = (line.partition(" ") for line in _lines(lists / "classInd.txt"))
+    classes = {number: name.strip() for number, _, name in numbered}
+    spelt = {name.lower(): name for name in classes.values()}
     rows = []
     for split in ("train", "test"):
         path = lists / f"{split}list{official_split:02d}.txt"
         for line in _lines(path):
             wanted, _, number = line.partition(" ")  # only the train lists carry the number
-            label = wanted.split("/")[0]
+            label = spelt.get(wanted.split("/")[0].lower(), wanted.split("/")[0])
             if number and classes.get(number.strip()) != label:
                 raise DataError(
                     f"{path}: {wanted} has label {number.strip()}, which classInd.txt calls "
@@ -111,35 +112,41 @@ def kinetics_layout(data_root: Path, lists: Path) -> pd.DataFrame:
         _need_columns(table, columns, path)
         tables.append(table)
     table = pd.concat(tables, ignore_index=True)
-    names = zip(
-        table["label"], table["youtube_id"], table["time_start"], table["time_end"], strict=True
-    )
-    table["wanted"] = [
-        f"{label}/{youtube_id}_{int(start):06d}_{int(end):06d}.mp4"
-        for label, youtube_id, start, end in names
-    ]
+    names = table[["label", "youtube_id", "time_start", "time_end"]]
+    try:
+        table["wanted"] = [
+            f"{label}/{youtube_id}_{int(start):06d}_{int(end):06d}.mp4"
+            for label, youtube_id, start, end in names.itertuples(index=False)
+        ]
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{lists}: a time that is no whole second ({error})") from error
     return _with_paths(table, _find_videos(data_root))
 
 
 def _with_paths(table: pd.DataFrame, found: dict[str, str]) -> pd.DataFrame:
-    """Turn `wanted` into `path`: where the file lies, or as wanted where it is missing.
-
-    Letter case is ignored: lists and files differ in it (UCF101's HandstandPushups folder holds
-    v_HandStandPushups clips, and unpacked copies differ again).
-    """
-    paths = [found.get(wanted.lower(), wanted) for wanted in table["wanted"]]
+    """Turn `wanted` into `path`: where the file lies, or as wanted where it is missing."""
+    paths = [found.get(_plain(wanted), wanted) for wanted in table["wanted"]]
     return table.drop(columns="wanted").assign(path=paths)
 
 
 def _find_videos(data_root: Path) -> dict[str, str]:
-    """Every video below `data_root`: its class folder and name in lower case -> relative path."""
+    """Every video below `data_root`: its class folder and name, made plain -> relative path."""
     videos = (path.relative_to(data_root) for path in _videos(data_root))
-    return {"/".join(path.parts[-2:]).lower(): path.as_posix() for path in videos}
+    return {_plain("/".join(path.parts[-2:])): path.as_posix() for path in videos}
+
+
+def _plain(name: str) -> str:
+    """A name without what lists and files differ in: letter case, and how accents are written.
+
+    UCF101's HandstandPushups folder holds v_HandStandPushups clips, and unpacked copies differ
+    again; a Mac writes é as e and an accent.
+    """
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def _class_folders(data_root: Path, folders: Iterable[Path]) -> Iterator[dict[str, str]]:
     for folder in folders:
-        videos = _videos(folder)
+        videos = list(_videos(folder))
         if not videos:
             raise DataError(f"{folder}: a class without clips; add videos or remove the folder")
         for path in videos:
@@ -150,15 +157,22 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if each.is_dir() and not _hidden(each))
 
 
-def _videos(folder: Path) -> list[Path]:
-    """Videos anywhere below `folder`, nothing hidden, in a fixed order."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+def _videos(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Videos anywhere below `folder`, nothing hidden, in a fixed order.
+
+    Links are followed, but not into a folder `above`. One that leads nowhere counts as a video:
+    that its file is missing is said later.
+    """
+    real = folder.resolve()
+    if real in above:
+        return
+    for each in sorted(folder.iterdir()):
+        if _hidden(each):
+            continue
+        if each.is_dir():
+            yield from _videos(each, above | {real})
+        elif each.suffix.lower() in VIDEO_SUFFIXES:
+            yield each
 
 
 def _hidden(path: Path) -> bool:
@@ -169,15 +183,21 @@ def _lines(path: Path) -> list[str]:
     """The lines of a list, without CRLF, blanks around them and empty ones."""
     if not path.is_file():
         raise DataError(f"{path}: no such list; say where the official lists are with `lists`")
-    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error.reason}); save it as such") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path}: no such table; give its name with `table`")
     try:
-        table = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        # Empty is what has no letter: "NA" or "null" may be a class.
+        text = dict.fromkeys(TEXT_COLUMNS, str)
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    except (ValueError, OverflowError) as error:
         raise DataError(f"{path}: not a CSV table ({error})") from error
     if table.empty:
         raise DataError(f"{path}: a table without rows")
@@ -193,3 +213,7 @@ def _need_columns(
         raise DataError(
             f"{path}: no column {', '.join(missing)}{choice}; it has {', '.join(table.columns)}"
         )
+    for column in columns:
+        if table[column].isna().any():
+            row = int(table[column].isna().to_numpy().argmax())
+            raise DataError(f"{path}: row {row + 2} lacks its {column}; fill it in")

@@ -5,11 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dance_lib.atomic import writing
+
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Wait until no other process is making `folder`; the kernel frees the lock of a dead one."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(folder.name + ".lock").open("w") as file:
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        file = folder.with_name(folder.name + ".lock").open("w")
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:  # said aloud: a worker forked meanwhile shares the lock, and may live longer
+            fcntl.flock(file, fcntl.LOCK_UN)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from dance_lib.arguments import Seed, Share, Size, checked
 from dance_lib.data.cache import decode_clips
-from dance_lib.data.cache_build import ClipShape
 from dance_lib.data.clips import ClipSet
+from dance_lib.data.decode import ClipShape
 from dance_lib.data.digits import DigitsSettings, make_digits
 from dance_lib.data.errors import DataError
 from dance_lib.data.index import class_names, load_index, select_split
@@ -15,6 +16,7 @@ from dance_lib.data.sampling import ClipSampling
 from dance_lib.data.splits import limit_clips
 
 
+@checked
 def open_clips(
     dataset: str,
     data_root: str | Path | None = None,
@@ -23,11 +25,11 @@ def open_clips(
     split: str,
     clip_shape: tuple[int, ...],
     fold: int | None = None,
-    limit: int | None = None,
+    limit: Size | None = None,
     # how it is divided, where the set itself does not say
-    val_fraction: float = 0.0,
-    test_fraction: float = 0.2,
-    seed: int = 0,
+    val_fraction: Share = 0.0,
+    test_fraction: Share = 0.2,
+    seed: Seed = 0,
     # how videos are cut and read
     sampling: ClipSampling | None = None,
     strict: bool = False,

@@ -8,6 +8,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
+from dance_lib.errors import DanceError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -34,7 +36,12 @@ def in_parallel(
         with warnings.catch_warnings():
             # Python 3.12 warns of any fork beside threads. These children start no threads.
             warnings.filterwarnings("ignore", "This process .* multi-threaded", DeprecationWarning)
-            yield from tqdm(loader, desc=title, total=len(items), leave=False)
+            with tqdm(desc=title, total=len(items), leave=False) as bar:
+                for result in loader:  # not given to the bar: in notebooks it begins another round
+                    if isinstance(result, DanceError):
+                        raise result
+                    yield result
+                    bar.update()
     finally:
         torch.set_num_threads(threads)
 
@@ -46,8 +53,11 @@ class _Calls(Dataset, Generic[Item, Result]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, row: int) -> Result:
-        return self.function(self.items[row])
+    def __getitem__(self, row: int) -> Result | DanceError:
+        try:
+            return self.function(self.items[row])
+        except DanceError as error:  # raised here, it would arrive as the text of a traceback
+            return error
 
 
 def _as_it_is(result: Result) -> Result:

@@ -4,12 +4,16 @@ import random
 from fractions import Fraction
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from dance_lib.arguments import Options
 from dance_lib.data._pytorchvideo import ClipSampler, make_clip_sampler
+from dance_lib.data.errors import DecodeError
+
+MOST_CLIPS = 10_000  # of one video, which lie in memory together
 
 
-class ClipSampling(BaseModel):
+class ClipSampling(Options):
     """How a video is cut into clips.
 
     `kind` names a sampler of pytorchvideo: `constant_clips_per_video` spreads `clips_per_video`
@@ -18,11 +22,9 @@ class ClipSampling(BaseModel):
     whole of it for one clip a video.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["constant_clips_per_video", "uniform", "random"] = "constant_clips_per_video"
-    clips_per_video: int = Field(default=1, ge=1)
-    clip_seconds: float | None = Field(default=None, gt=0)
+    clips_per_video: int = Field(default=1, ge=1, le=MOST_CLIPS)
+    clip_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     seed: int = 0
 
     @model_validator(mode="after")
@@ -44,7 +46,12 @@ def clip_spans(
         sampling: how to cut.
         video_seconds: the video's length.
         video: its name; with the seed, it decides the draw of `random`.
+
+    Raises:
+        DecodeError: it says to be so long that its clips would not fit into memory.
     """
+    if sampling.kind == "uniform" and video_seconds > MOST_CLIPS * (sampling.clip_seconds or 0):
+        raise DecodeError(video, f"{video_seconds:g} s make more than {MOST_CLIPS} clips")
     state = random.getstate()  # pytorchvideo draws from the global generator
     random.seed(f"{sampling.seed} {video}".encode(errors="surrogateescape"))
     try:

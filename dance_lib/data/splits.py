@@ -32,9 +32,6 @@ def divide(
         DataError: fold or split unknown, a group on both sides, a class without training clips,
             or too few clips to divide.
     """
-    for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-        if not 0 <= fraction < 1:
-            raise DataError(f"{name} must be at least 0 and below 1, not {fraction}")
     if fold is not None:
         split = _split_by_fold(clips, fold)
     elif "split" in clips:

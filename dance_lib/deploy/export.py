@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from dance_lib.aap.plan import PruningPlan
+from dance_lib.arguments import checked
 from dance_lib.atomic import replacing
 from dance_lib.deploy.codebook import Codebook
 from dance_lib.deploy.convolution import ExportError
@@ -28,6 +29,7 @@ Form = Literal["dense", "dynamic", "codebook"]
 FORMS: tuple[Form, ...] = ("dense", "dynamic", "codebook")
 
 
+@checked
 def export(
     net: Dance,
     folder: str | Path,

@@ -30,46 +30,31 @@ def count(net: Any, plan: PruningPlan) -> pd.DataFrame:
     Raises:
         PlanError: the plan does not fit the network.
     """
-    structure = net.structure
+    structure: Any = getattr(net, "structure", type(net))
     as_plan(plan).check(structure)
     itemsize = 2 if getattr(net, "dtype", None) == torch.bfloat16 else 4
     macs, moved = unit_macs(structure, plan), unit_bytes(structure, plan, itemsize)
-    clips = range(len(plan))
-    tables = [
-        pd.DataFrame(
-            {
-                "clip": clips,
-                "unit": name,
-                "dense_macs": unit.dense_macs,
-                "ideal_macs": _whole(macs[name]),
-                "dense_bytes": dense_bytes(unit, itemsize),
-                "ideal_bytes": _whole(moved[name]),
-            }
-        )
-        for name, unit in structure.units.items()
-    ]
+    other_macs = structure.other_macs
     other_bytes = itemsize * sum(x.weights + x.inputs + x.outputs for x in structure.others)
-    tables.append(
-        pd.DataFrame(
-            {
-                "clip": clips,
-                "unit": OTHER,
-                "dense_macs": structure.other_macs,
-                "ideal_macs": structure.other_macs + net.controller.macs,
-                "dense_bytes": other_bytes,
-                "ideal_bytes": other_bytes + itemsize * net.controller.values_touched,
-            }
-        )
-    )
+    controller_bytes = itemsize * net.controller.values_touched
+    costs: list[tuple[Any, ...]] = [
+        (name, u.dense_macs, _whole(macs[name]), dense_bytes(u, itemsize), _whole(moved[name]))
+        for name, u in structure.units.items()
+    ]
+    ideal = other_macs + net.controller.macs, other_bytes + controller_bytes
+    costs.append((OTHER, other_macs, ideal[0], other_bytes, ideal[1]))
+    names = ("unit", "dense_macs", "ideal_macs", "dense_bytes", "ideal_bytes")
+    clips = {"clip": range(len(plan))}
+    tables = [pd.DataFrame(clips | dict(zip(names, cost, strict=True))) for cost in costs]
     table = pd.concat(tables).sort_values("clip", kind="stable", ignore_index=True)
     if hasattr(net, "executed"):
         spent = net.executed(plan)
-        names = zip(table["clip"], table["unit"], strict=True)
-        rows = [spent[clip].get(unit, (0, 0)) for clip, unit in names]
+        pairs = zip(table["clip"], table["unit"], strict=True)
+        rows = [spent[clip].get(unit, (0, 0)) for clip, unit in pairs]
         table["executed_macs"], table["executed_bytes"] = map(list, zip(*rows, strict=True))
         other = table["unit"] == OTHER  # the plan was given, but deployed it is the controller's
         table.loc[other, "executed_macs"] += net.controller.macs
-        table.loc[other, "executed_bytes"] += itemsize * net.controller.values_touched
+        table.loc[other, "executed_bytes"] += controller_bytes
     return table
 
 

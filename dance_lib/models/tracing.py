@@ -103,13 +103,12 @@ def _propagate_shapes(network: nn.Module, graph: fx.Graph, clip_shape: Shape) ->
     """Run the graph on fake tensors: shapes without arithmetic."""
     parameter = next(network.parameters(), torch.empty(0))
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:
-        clip = torch.empty(2, *clip_shape, dtype=parameter.dtype, device=parameter.device)
         try:
+            clip = torch.empty(2, *clip_shape, dtype=parameter.dtype, device=parameter.device)
             ShapeProp(fx.GraphModule(network, graph), fake_mode=fake).propagate(clip)
         except RuntimeError as error:
-            raise StructureError(
-                f"{type(network).__name__} can't take clips of {tuple(clip_shape)}: {error}"
-            ) from error
+            refused = f"{type(network).__name__} can't take clips of {clip_shape}"
+            raise StructureError(f"{refused}: {error.__cause__ or error}") from error
     given = shape_of(next(reversed(graph.nodes)))
     if given is None or len(given) != 2:
         raise StructureError(

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import dance_lib.torchvision_schemas  # noqa: F401  (before torchvision: see there)
+from dance_lib.arguments import Size, checked
 from dance_lib.errors import DanceError
 from dance_lib.models.c3d import C3D
 from dance_lib.models.narrow import r2plus1d_medium, r2plus1d_narrow
+from dance_lib.models.structure import Shape
 
 Build = Callable[[int, str | None], nn.Module]
 
@@ -35,10 +39,11 @@ def list_models() -> list[str]:
     return sorted(_BUILDERS)
 
 
+@checked
 def create_model(
     name: str,
-    num_classes: int,
-    clip_shape: tuple[int, int, int, int],
+    num_classes: Size,
+    clip_shape: Shape,
     weights: str | Path | None = None,
 ) -> nn.Module:
     """Build a backbone that maps a clip (N, C, T, H, W) to logits (N, num_classes).
@@ -57,8 +62,6 @@ def create_model(
     """
     if name not in _BUILDERS:
         raise ModelError(f"unknown model {name!r}; known: {', '.join(list_models())}")
-    if num_classes < 1:
-        raise ModelError(f"a network needs at least one class, not {num_classes}")
     hub = weights == "hub"
     network = _BUILDERS[name](num_classes, "hub" if hub else None)
     if weights is not None and not hub:
@@ -80,8 +83,6 @@ def load_weights(network: nn.Module, path: Path) -> None:
     state: Any
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -120,11 +121,11 @@ def _classifier_name(network: nn.Module) -> str:
     return last
 
 
-def _try_shape(network: nn.Module, name: str, clip_shape: tuple[int, int, int, int]) -> None:
+def _try_shape(network: nn.Module, name: str, clip_shape: Shape) -> None:
     was_training = network.training
     network.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):  # shapes, no arithmetic
             network(torch.zeros(1, *clip_shape))
     except (RuntimeError, TypeError) as error:
         raise ModelError(f"{name} can't take clips of {tuple(clip_shape)}: {error}") from error
@@ -162,6 +163,8 @@ def _pytorchvideo(name: str) -> Build:
             head.pool = nn.AdaptiveAvgPool3d(1)
         head.activation = None
         for module in list(network.modules()):
+            if isinstance(module, nn.Conv3d):  # NumPy's numbers, which torch.compile can't read
+                module.stride = tuple(map(int, module.stride))
             for path, child in module.named_children():
                 if type(child).__name__ == "Swish":  # its backward calls what torch has deprecated
                     setattr(module, path, nn.SiLU())
@@ -184,17 +187,15 @@ def _with_classes(network: nn.Module, num_classes: int) -> nn.Module:
     """Replace the classifier where it knows another number of classes."""
     path = _classifier_name(network)
     old = network.get_submodule(path)
+    assert isinstance(old, nn.Linear | nn.Conv3d)
+    if old.weight.shape[0] == num_classes:
+        return network
+    bias = old.bias is not None
     new: nn.Module
     if isinstance(old, nn.Linear):
-        if old.out_features == num_classes:
-            return network
-        new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
-    elif isinstance(old, nn.Conv3d):
-        if old.out_channels == num_classes:
-            return network
-        new = nn.Conv3d(old.in_channels, num_classes, 1, bias=old.bias is not None)
-    else:  # pragma: no cover - _classifier_name finds these two alone
-        raise TypeError(type(old))
+        new = nn.Linear(old.in_features, num_classes, bias)
+    else:
+        new = nn.Conv3d(old.in_channels, num_classes, 1, bias=bias)
     parent, _, child = path.rpartition(".")
     setattr(network.get_submodule(parent), child, new)
     return network

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from dance_lib.data.actions import ACTIONS
 from dance_lib.data.digits import DigitsSettings, make_digits
 from dance_lib.data.errors import DataError
+from dance_lib.errors import DanceError
 
 SMALL = DigitsSettings(train=18, val=9, test=9, resolution=32)
 
@@ -138,3 +139,12 @@ def test_settings_that_make_no_sense(wrong, message):
 def test_hash_names_the_settings():
     assert DigitsSettings().hash == DigitsSettings().hash
     assert DigitsSettings().hash != DigitsSettings(jitter=0).hash
+
+
+def test_settings_of_clips_that_a_network_takes():
+    settings = DigitsSettings.of_clips(16, 56, train=9, val=0, test=9)
+    assert (settings.frames, settings.resolution, settings.action_frames) == (16, 56, (4, 12))
+    assert (settings.train, settings.val, settings.test) == (9, 0, 9)
+    assert DigitsSettings.of_clips(8, 32).action_frames == (4, 6)
+    with pytest.raises(DanceError, match=r"built-in set: resolution: .* multiple of 2"):
+        DigitsSettings.of_clips(16, 57)

@@ -1,9 +1,9 @@
 import random
 
 import pytest
-from pydantic import ValidationError
 
 from dance_lib.data.sampling import ClipSampling, clip_spans
+from dance_lib.errors import DanceError
 
 
 def test_one_clip_of_the_whole_video():
@@ -46,7 +46,7 @@ def test_random_is_fixed_by_seed_and_video_and_leaves_the_global_generator():
     ],
 )
 def test_sampling_that_makes_no_sense(wrong, message):
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(DanceError, match=message):
         ClipSampling(**wrong)
 
 

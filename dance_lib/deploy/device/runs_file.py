@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from dance_lib.atomic import replacing
 from dance_lib.devices.runs import RUNS, RunFile
 from dance_lib.errors import DanceError, in_one_line
+from dance_lib.study.schema import parse_yaml
 
 
 class RunsFileError(DanceError):
@@ -64,12 +65,12 @@ def _appended(path: Path, runs: list[dict[str, Any]]) -> str:
 
 def _runs_of(path: Path, text: str) -> list[Any]:
     try:
-        read = yaml.safe_load(text)
+        read = parse_yaml(text, str(path))
         RunFile.model_validate(read)
-    except yaml.YAMLError as error:
-        raise RunsFileError(f"{path}: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise RunsFileError(str(in_one_line(str(path), error))) from error
+    except DanceError as error:
+        raise RunsFileError(str(error)) from error
     return list(read["runs"])
 
 
