@@ -3,10 +3,12 @@
 import importlib.util
 import os
 import shutil
+import subprocess
 
 import pytest
 
-MAY_SKIP = {"bench", "gpu", "shared_data"}
+os.environ["TRITON_INTERPRET"] = "1"  # before torch.compile, in any test, imports Triton
+MAY_SKIP = {"bench", "gpu", "mount", "shared_data"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 RIVALS = ("onnx", "onnxruntime", "openvino")
 
@@ -23,8 +25,10 @@ def pytest_collection_modifyitems(items):
     wanting = {
         "bench": (_has_rivals, "the extra `bench` is not installed"),
         "sshd": (_has_sshd, "no sshd here: install openssh-server"),
+        "slurm": (_has_slurm, "no Slurm here: install slurmctld slurmd slurm-client munge"),
         "browser": (_find_browser, "no Chromium here: install chromium"),
         "gpu": (_has_gpu, "no CUDA device here"),
+        "mount": (_may_mount, "no leave to mount a disk here"),
         "shared_data": (lambda: "DANCE_DATA" in os.environ, "DANCE_DATA names no folder"),
     }
     for marker, (is_there, reason) in wanting.items():
@@ -62,6 +66,11 @@ def _has_sshd():
     return shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin") is not None
 
 
+def _has_slurm():
+    path = f"{os.environ.get('PATH')}:/usr/sbin"
+    return all(shutil.which(name, path=path) for name in ("munged", "slurmctld", "slurmd", "srun"))
+
+
 def _find_browser():
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
@@ -83,3 +92,9 @@ def _has_gpu():
     import torch
 
     return torch.cuda.is_available()
+
+
+def _may_mount():
+    """Tried in a name space that vanishes at once."""
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
+    return shutil.which("unshare") and not subprocess.run(command, capture_output=True).returncode

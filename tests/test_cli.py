@@ -66,6 +66,14 @@ def test_bench_takes_lists_and_ends_with_a_failure(monkeypatch, tmp_path):
     }
 
 
+def test_bench_on_a_gpu_that_is_not_there_says_so_at_once(monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    done = CliRunner().invoke(cli.app, ["bench", "--device", "cuda", "--out", str(tmp_path / "b")])
+    assert done.exit_code == 1
+    assert "no CUDA device here; give --device cpu" in str(done.exception)
+    assert not (tmp_path / "b").exists()
+
+
 def test_bench_names_what_it_does_not_know():
     done = CliRunner().invoke(cli.app, ["bench", "--engines", "tensorrt"])
     assert isinstance(done.exception, DanceError)

@@ -57,7 +57,7 @@ def test_the_wheel_holds_the_library_and_nothing_else(wheel):
     assert {f"dance_lib/{name}" for name in DATA} <= set(names)
     assert said["Version"] == dance_lib.__version__
     assert set(said.get_all("Provides-Extra")) == {
-        "bench", "deploy", "dev", "devices", "lab", "site", "study",
+        "bench", "cluster", "cuda", "deploy", "dev", "devices", "lab", "site", "study",
     }  # fmt: skip
 
 
