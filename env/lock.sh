@@ -6,6 +6,6 @@
 # Versions already in the file are kept where they still fit; `env/lock.sh --upgrade` renews them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-.venv/bin/uv pip compile pyproject.toml --extra study --extra lab --extra site --extra devices --extra deploy --extra cuda --extra cluster --extra dev \
+.venv/bin/uv pip compile pyproject.toml --extra study --extra lab --extra site --extra devices --extra deploy --extra cluster --extra dev \
   --extra bench --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --quiet \
   --output-file env/constraints.txt "$@"

@@ -19,5 +19,5 @@ if not (3, 11) <= sys.version_info[:2] <= (3, 13):
 CHECK
   "$python" -m venv .venv
 fi
-.venv/bin/python -m pip install --constraint env/constraints.txt --editable '.[study,lab,site,devices,deploy,cuda,cluster,dev]'
+.venv/bin/python -m pip install --constraint env/constraints.txt --editable '.[study,lab,site,devices,deploy,cluster,dev]'
 sha256sum pyproject.toml env/constraints.txt >"$stamp"

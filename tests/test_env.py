@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("study", "lab", "site", "devices", "deploy", "cuda", "cluster", "dev")
+EXTRAS = ("study", "lab", "site", "devices", "deploy", "cluster", "dev")
 PYTHONS = ("3.11", "3.12", "3.13")
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -41,9 +41,8 @@ def interleave(
     gc.freeze()  # what is there now stays: collecting between rounds looks at new objects alone
     gc.disable()  # a collection would hit whoever runs at that moment
     try:
-        for index in tqdm(
-            range(-warmup, rounds), desc=title, unit="round", leave=False, disable=not title
-        ):
+        counted = range(-warmup, rounds)
+        for index in tqdm(counted, desc=title, unit="round", leave=False) if title else counted:
             shuffle(order)
             for name in order:
                 settle()

@@ -90,8 +90,8 @@ def _decisions(
     complain: Say,
 ) -> Iterator[tuple[Decision, Row]]:
     """Each video that decodes, decided, timed and explained."""
-    hidden = None if len(videos) > 1 else True  # None: where there is no terminal
-    shown = tqdm(videos, unit="video", disable=hidden, leave=False)
+    barred = len(videos) > 1 and sys.stderr.isatty()
+    shown = tqdm(videos, unit="video", leave=False) if barred else videos
     for video, place in zip(shown, places, strict=True):
         try:
             clips = read_clips(video, opened.net.clip_shape[1:], asked.clips)
