@@ -7,7 +7,6 @@ import subprocess
 
 import pytest
 
-os.environ["TRITON_INTERPRET"] = "1"  # before torch.compile, in any test, imports Triton
 MAY_SKIP = {"bench", "gpu", "mount", "shared_data"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 RIVALS = ("onnx", "onnxruntime", "openvino")
