@@ -18,7 +18,7 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
         assert not file.exists()
     assert file.read_text() == "first"
 
-    with pytest.raises(KeyError), replacing(file) as partial:
+    with pytest.raises(KeyError), replacing(file) as partial:  # noqa: PT012
         partial.write_text("sec")
         raise KeyError
     assert file.read_text() == "first"
@@ -37,7 +37,7 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
 def test_a_refusal_of_the_system_is_one_line_with_a_remedy(tmp_path, code, remedy):
     file = tmp_path / "table.csv"
     file.write_text("first")
-    with pytest.raises(UnwritableError) as caught, replacing(file) as partial:
+    with pytest.raises(UnwritableError) as caught, replacing(file) as partial:  # noqa: PT012
         partial.write_text("sec")
         raise refused(code)
     assert str(caught.value) == f"{file} can't be written: the system's words; {remedy}"
@@ -46,7 +46,7 @@ def test_a_refusal_of_the_system_is_one_line_with_a_remedy(tmp_path, code, remed
 
 
 def test_a_refusal_behind_another_library_s_error_is_found(tmp_path):
-    with pytest.raises(UnwritableError, match="make room"), replacing(tmp_path / "net.pt"):
+    with pytest.raises(UnwritableError, match="make room"), replacing(tmp_path / "net.pt"):  # noqa: PT012
         try:
             raise refused(errno.ENOSPC)
         except OSError:

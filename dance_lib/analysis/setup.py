@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import ValidationError
 
 from dance_lib.checkpoint import load
 from dance_lib.data import ClipSet, DigitsSettings, open_clips
-from dance_lib.errors import DanceError, in_one_line
+from dance_lib.errors import DanceError
 from dance_lib.models.zoo import create_model
 from dance_lib.network import STEM, Dance, remade
 from dance_lib.study import paths
@@ -65,19 +64,15 @@ def open_sets(
     developing = tested_on == "val"
     if fold != OWN and not fold.isdigit():
         raise DanceError(f"fold is {OWN!r} or a number, not {fold!r}")
-    try:
-        digits = DigitsSettings(
-            train=train_clips,
-            val=test_clips if developing else 0,
-            test=0 if developing else test_clips,
-            seed=data_seed,
-            resolution=size,
-            frames=frames,
-            action_frames=(max(4, frames // 4), max(4, frames * 3 // 4)),
-            actor=actor,
-        )
-    except ValidationError as error:
-        raise in_one_line("built-in set", error) from error
+    digits = DigitsSettings.of_clips(
+        frames,
+        size,
+        train=train_clips,
+        val=test_clips if developing else 0,
+        test=0 if developing else test_clips,
+        seed=data_seed,
+        actor=actor,
+    )
     # A set that has validation clips and no test clips is tested on the former: the built-in one.
     held_out = "val" if developing and data_root else "test"
     train, test = (

@@ -3,6 +3,7 @@
 import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,8 @@ class ClipSet(Dataset):
         if not -len(self) <= row < len(self):
             raise IndexError(f"clip {row} of {len(self)}")
         row %= len(self)
-        return self.batch([row])[0], int(self.table["target"].to_numpy(np.int64)[row]), row
+        target: Any = self.table["target"].iat[row]
+        return self.batch([row])[0], int(target), row
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
@@ -75,8 +77,7 @@ class ClipSet(Dataset):
         else:
             pixels = self.frames[stored[:, None], self.order[rows]]
         _let_go(self.frames)
-        clips = torch.from_numpy(np.ascontiguousarray(pixels))  # (B, T, H, W, 3)
-        return clips.permute(0, 4, 1, 2, 3).float().div_(255)  # (B, 3, T, H, W), strides kept
+        return as_clips(np.ascontiguousarray(pixels))
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "ClipSet":
         """The set of the clips `rows` alone.
@@ -108,6 +109,15 @@ def _let_go(frames: np.ndarray) -> None:
     """
     if isinstance(frames.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         frames.base.madvise(mmap.MADV_DONTNEED)
+
+
+def as_clips(frames: np.ndarray) -> Tensor:
+    """Decoded frames, uint8 (N, T, H, W, 3), as networks take them.
+
+    Returns:
+        float32 (N, 3, T, H, W) in [0, 1], `channels_last_3d`.
+    """
+    return torch.from_numpy(frames).permute(0, 4, 1, 2, 3).float().div_(255)  # strides kept
 
 
 @checked

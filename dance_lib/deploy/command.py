@@ -82,14 +82,8 @@ def _clips(asked: Asked, net: Dance, split: str, count: int) -> ClipSet:
     if asked.data_root is None:
         if H != W:
             raise ExportError(f"the built-in set has square clips, not {H} × {W}: give --data-root")
-        digits = DigitsSettings(
-            train=CLUSTERED,
-            test=max(9, -(-asked.clips // 9) * 9),
-            val=0,
-            resolution=H,
-            frames=T,
-            action_frames=(max(4, T // 4), max(4, T * 3 // 4)),
-        )
+        test = max(9, -(-asked.clips // 9) * 9)
+        digits = DigitsSettings.of_clips(T, H, train=CLUSTERED, test=test, val=0)
     return open_clips(
         asked.dataset,
         asked.data_root,

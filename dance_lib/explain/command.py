@@ -12,8 +12,9 @@ from tqdm.auto import tqdm
 
 from dance_lib.atomic import replacing
 from dance_lib.bench.provenance import RIVALS, provenance
+from dance_lib.data.clips import as_clips
 from dance_lib.data.errors import DataError, DecodeError
-from dance_lib.explain.decision import Decision, as_batch, decide
+from dance_lib.explain.decision import Decision, decide
 from dance_lib.explain.latency import latency
 from dance_lib.explain.opened import Opened, open_checkpoint
 from dance_lib.explain.report import block, counted, row_of, table
@@ -102,7 +103,7 @@ def _decisions(
                 complain(f"skipped: {error}")
             continue
         decision = decide(opened.net, clips)
-        times = latency(opened.net, opened.fast, as_batch(clips), asked.rounds)
+        times = latency(opened.net, opened.fast, as_clips(clips.frames), asked.rounds)
         executed = opened.executed_ratio(decision.plan)
         if place is not None:
             write_explained(decision, opened.classes, place)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dance_lib.aap.plan import AXES, PruningPlan
 from dance_lib.analysis.tables import unit_rows
+from dance_lib.data.clips import as_clips
 from dance_lib.data.decode import VideoClips
 from dance_lib.explain.kept import kept_work
 from dance_lib.meter.cost import mac_ratios
@@ -56,7 +57,7 @@ def decide(net: Dance, video: VideoClips) -> Decision:
         DanceError: the clips have another shape than the network's.
     """
     logits, plans = [], []
-    for clip in as_batch(video).split(1):
+    for clip in as_clips(video.frames).split(1):
         plans.append(net.plan(clip))
         logits.append(net(clip, plans[-1]))
     plan = PruningPlan.cat(plans)
@@ -70,20 +71,23 @@ def decide(net: Dance, video: VideoClips) -> Decision:
     )
 
 
-def as_batch(video: VideoClips) -> Tensor:
-    """The clips as a network takes them: float32 (N, 3, T, H, W) in [0, 1]."""
-    pixels = torch.from_numpy(video.frames)  # uint8 (N, T, H, W, 3)
-    return pixels.permute(0, 4, 1, 2, 3).float().div_(255)
-
-
 def _kept(net: Dance, plan: PruningPlan) -> pd.DataFrame:
+    branches = _unit_rates(net, plan).groupby("branch", sort=False)
+    shares = branches.apply(_weighted)
+    return shares.assign(dense_share=branches["dense_share"].sum())
+
+
+def kept_rates(net: Dance, plan: PruningPlan) -> pd.Series:
+    """Shares of frames, channels and features that a plan keeps, units by their dense MACs."""
+    return _weighted(_unit_rates(net, plan))
+
+
+def _unit_rates(net: Dance, plan: PruningPlan) -> pd.DataFrame:
+    """A row a unit, by branch and name: its mean keep rates and `dense_share`."""
     units = unit_rows(net, plan).pivot_table(
         index=["branch", "unit", "dense_share"], columns="axis", values="keep_rate", sort=False
     )
-    rows = units.reset_index("dense_share")  # a row a unit
-    branches = rows.groupby("branch", sort=False)
-    shares = branches.apply(_weighted)
-    return shares.assign(dense_share=branches["dense_share"].sum())
+    return units.reset_index("dense_share")
 
 
 def _weighted(rows: pd.DataFrame) -> pd.Series:

@@ -1,6 +1,6 @@
 """Where in a clip the work goes: a plan at the resolution of the clip's own frames."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -21,28 +21,38 @@ def kept_work(structure: Structure, plan: PruningPlan, branches: Sequence[str] =
     Returns:
         (N, T, H, W) in [0, 1]: 1 where all branches compute, 0 where none does.
     """
-    _, T, H, W = structure.clip_shape
-    work = torch.zeros(len(plan), T, H, W)
-    total = 0
-    for name in branches or structure.branches:
-        branch = structure.branches[name]
-        macs = sum(structure.units[unit].dense_macs for unit in branch.units)
-        frames = plan.frames[branch.units[-1]]  # (N, T_b)
-        places = plan.features[branch.units[-1]]  # (N, H_b, W_b)
-        kept = frames[:, :, None, None] & places[:, None]  # (N, T_b, H_b, W_b)
-        for dim, size in enumerate((T, H, W), start=1):
-            kept = kept.index_select(dim, _over(size, kept.shape[dim]))
-        work += macs * kept
-        total += macs
-    return work / total
+    return _shares(structure, branches, len(plan), structure.clip_shape[1:], plan.positions)
 
 
 def kept_frames(structure: Structure, plan: PruningPlan, branches: Sequence[str] = ()) -> Tensor:
     """Share of the branches' dense work, all tiles taken as kept, done for each frame: (N, T)."""
-    opened = {unit: torch.ones_like(kept) for unit, kept in plan.features.items()}
-    return kept_work(structure, PruningPlan(plan.frames, plan.channels, opened), branches)[
-        ..., 0, 0
-    ]  # (N, T, H, W) -> (N, T), the same everywhere
+    frames = structure.clip_shape[1:2]
+    return _shares(structure, branches, len(plan), frames, plan.frames.__getitem__)
+
+
+def _shares(
+    structure: Structure,
+    branches: Sequence[str],
+    clips: int,
+    size: Sequence[int],
+    kept_of: Callable[[str], Tensor],
+) -> Tensor:
+    """(N, *size): what branches keep, spread over the clip and weighted by their dense MACs.
+
+    Args:
+        kept_of: a branch's last unit -> bool (N, ...), as many axes as `size`.
+    """
+    work = torch.zeros(clips, *size)
+    total = 0
+    for name in branches or structure.branches:
+        branch = structure.branches[name]
+        macs = sum(structure.units[unit].dense_macs for unit in branch.units)
+        kept = kept_of(branch.units[-1])
+        for dim, places in enumerate(size, start=1):
+            kept = kept.index_select(dim, _over(places, kept.shape[dim]))
+        work += macs * kept
+        total += macs
+    return work / total
 
 
 def _over(size: int, cells: int) -> Tensor:

@@ -7,11 +7,11 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from dance_lib.analysis.localisation import TRUTH, has_truth
 from dance_lib.data import ClipSet, read_video
+from dance_lib.data.clips import as_clips
 from dance_lib.models.structure import Shape
 
 
@@ -63,7 +63,7 @@ class ShownClip:
             DecodeError: there is no such file, or it does not decode.
         """
         frames = read_video(path, clip_shape=clip_shape[1:]).frames  # (1, T, H, W, 3)
-        return cls(str(path), torch.from_numpy(frames).permute(0, 4, 1, 2, 3).float().div_(255))
+        return cls(str(path), as_clips(frames))
 
     @cached_property
     def frames(self) -> np.ndarray:

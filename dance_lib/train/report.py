@@ -3,12 +3,10 @@
 import shlex
 from pathlib import Path
 
-import numpy as np
-
 from dance_lib.aap.plan import AXES, PruningPlan
-from dance_lib.analysis.tables import unit_rows
 from dance_lib.ava import Variant
 from dance_lib.data import ClipSet, size_only_accuracy
+from dance_lib.explain.decision import kept_rates
 from dance_lib.explain.report import counted
 from dance_lib.network import Dance
 from dance_lib.train.pruning import Pruned
@@ -70,8 +68,5 @@ def next_commands(checkpoint: Path, dataset: str, videos: Path | None) -> list[s
 
 def _kept(net: Dance, plan: PruningPlan) -> str:
     """Mean keep rate of each axis over clips and units, these by their MACs."""
-    rates = {
-        axis: np.average(rows["keep_rate"], weights=rows["dense_share"])
-        for axis, rows in unit_rows(net, plan).groupby("axis")
-    }
+    rates = kept_rates(net, plan)
     return ", ".join(f"{axis} {rates[axis]:.0%}" for axis in AXES)

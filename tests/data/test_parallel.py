@@ -46,7 +46,7 @@ def test_as_many_workers_as_asked_for_and_none_is_left_over():
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_declared_error_arrives_as_it_was_raised(count):
     got = []
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as caught:  # noqa: PT012
         for result in in_parallel(refuse_three, range(7), workers=count, title="t"):
             got.append(result)
     assert str(caught.value) == "three is not wanted"

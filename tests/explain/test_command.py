@@ -8,10 +8,10 @@ import torch
 
 import dance_lib as dance
 from dance_lib.checkpoint import CheckpointError
+from dance_lib.data.clips import as_clips
 from dance_lib.data.errors import DataError, DecodeError
 from dance_lib.explain import command
 from dance_lib.explain.command import Asked, predict
-from dance_lib.explain.decision import as_batch
 from dance_lib.explain.videos import Found, read_clips
 from tests.explain.made import CLASSES, CLIP, checkpoint, network, video
 from tests.networks import TwoBlocks
@@ -57,7 +57,7 @@ def test_a_row_a_video_holds_what_the_network_and_the_meter_say(net, saved, fold
     assert list(table["path"]) == [str(folder / name) for name in names]
     fast = dance.sparse(net)
     for row, path in zip(table.to_dict("records"), table["path"], strict=True):
-        clips = as_batch(read_clips(Found(path=folder / path, inside=path), CLIP[1:], 2))
+        clips = as_clips(read_clips(Found(path=folder / path, inside=path), CLIP[1:], 2).frames)
         plan = net.plan(clips)
         with torch.no_grad():
             probabilities = net(clips).softmax(1).mean(0)

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import dance_lib as dance
+from dance_lib.data.clips import as_clips
 from dance_lib.errors import DanceError
-from dance_lib.explain.decision import as_batch, decide
+from dance_lib.explain.decision import decide
 from tests.explain.made import CLIP, clips_of, network
 
 
@@ -17,7 +18,7 @@ def noise(clips=1):
 
 def test_clips_are_what_training_sees():
     video = noise(2)
-    batch = as_batch(video)
+    batch = as_clips(video.frames)
     assert batch.shape == (2, *CLIP)
     assert batch[1, 2, 3, 4, 5].item() == np.float32(video.frames[1, 3, 4, 5, 2] / 255)
 
@@ -26,7 +27,7 @@ def test_probabilities_are_the_networks_and_averaged_over_clips():
     net, video = network(), noise(3)
     decision = decide(net, video)
     with torch.no_grad():
-        alone = torch.cat([net(clip).softmax(1) for clip in as_batch(video).split(1)])
+        alone = torch.cat([net(clip).softmax(1) for clip in as_clips(video.frames).split(1)])
     torch.testing.assert_close(decision.probabilities, alone)
     mean = alone.mean(0)
     (first, likeliest), (second, next_one) = decision.best(2)

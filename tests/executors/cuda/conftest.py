@@ -1,6 +1,7 @@
 """Triton's interpreter in the place of a GPU. Memory nobody has written to holds NaN, or a large
 number: who reads it is found out."""
 
+import os
 from importlib.util import find_spec
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from tests.threads import one_thread  # noqa: F401
 
+os.environ["TRITON_INTERPRET"] = "1"  # before Triton is imported
 if find_spec("triton") is None:  # the extra `cuda`, for Linux alone
     collect_ignore_glob = ["test_*.py"]
 
