@@ -112,6 +112,16 @@ class Controller(nn.Module):
         names = ("frame_logits", "tile_logits", "channel_logits")
         return [getattr(self, name) for name in names if hasattr(self, name)]
 
+    @property
+    def plain(self) -> bool:
+        """Whether some unit has no shortcut past it, so that something of each must be kept."""
+        return not all(b.droppable for b in self.structure.branches.values())
+
+    @property
+    def always(self) -> set[str]:
+        """Branches and units that are never pruned."""
+        return {*self.opened, *(u for b in self.opened for u in self.structure.branches[b].units)}
+
     def forward(self, statistics: Statistics) -> Decisions:
         """Logits of every gate of the pruned axes; the other axes are left empty."""
         branches = self.structure.branches.values()
@@ -162,9 +172,8 @@ class Controller(nn.Module):
         A unit whose channel gates all close keeps its best group; in a plain network, which has no
         shortcut, a unit also keeps its best frame and tile.
         """
-        structure = self.structure
+        structure, always = self.structure, self.always
         logits = self(statistics)
-        always = {*self.opened, *(u for b in self.opened for u in structure.branches[b].units)}
 
         def opened(entries: dict[str, Tensor], best: bool) -> dict[str, Tensor]:
             result = {}
@@ -178,10 +187,9 @@ class Controller(nn.Module):
             return statistics.frames.new_ones(len(statistics.frames), *size)
 
         branches = structure.branches.values()
-        plain = not all(b.droppable for b in branches)
         return Decisions(
-            opened(logits.frames, plain) or {b.name: ones(b.size[0]) for b in branches},
-            opened(logits.tiles, plain) or {b.name: ones(*b.grid) for b in branches},
+            opened(logits.frames, self.plain) or {b.name: ones(b.size[0]) for b in branches},
+            opened(logits.tiles, self.plain) or {b.name: ones(*b.grid) for b in branches},
             opened(logits.channels, True)
             or {u: ones(structure.groups(u)) for u in structure.channel_owners},
         )

@@ -98,7 +98,7 @@ def plans(latency: pd.DataFrame) -> pd.DataFrame:
         against_pruned and against_narrower: our speed over the rival's.
     """
     table = latency[latency["group"] == "ours"].reset_index(drop=True)
-    by_controller = table["axis"] == "controller"
+    by_controller = table["name"] == "controller"
     table["label"] = table["name"].mask(by_controller, table["plan"])
     table["by_macs"] = 1 / table["ideal_mac_ratio"]
     table["by_bytes"] = 1 / table["ideal_byte_ratio"]

@@ -64,7 +64,9 @@ def chosen(candidates: list[Candidate]) -> list[Candidate]:
         c
         for c in candidates
         if c.group == "ours"
-        and (c.name in DRAWN or (c.name == CONTROLLER and c.facts.get("plan") == CONTROLLER))
+        and (
+            c.name in DRAWN or (c.name.startswith(CONTROLLER) and c.facts.get("plan") == CONTROLLER)
+        )
     ]
     ratios = [c.facts["ideal_mac_ratio"] for c in ours]
     dense = [c for c in candidates if c.group == "dense"]

@@ -1,6 +1,7 @@
 """One setting from start to end, in one process: build, check, take times in turns, tabulate."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -13,10 +14,11 @@ from dance_lib.bench.interleave import interleave
 from dance_lib.bench.latency import fastest, latency_table
 from dance_lib.bench.network import draw_clips, open_network
 from dance_lib.bench.ours import our_candidates
-from dance_lib.bench.plans import BUDGETS, timed_plans
+from dance_lib.bench.plans import BUDGETS, controllers_plan, timed_plans
 from dance_lib.bench.provenance import provenance
 from dance_lib.bench.setting import Setting
 from dance_lib.bench.static import static_candidates
+from dance_lib.checkpoint import load
 
 FIRST_ROUNDS = 3  # of the dense engines alone: in the fastest of them the static rivals run
 
@@ -69,6 +71,12 @@ def make_candidates(setting: Setting, threads: int) -> tuple[list[Candidate], st
     budgets = BUDGETS if on_gpu else ()
     plans = timed_plans(net, clip, seed=setting.seed, quick=setting.quick, budgets=budgets)
     ours = our_candidates(net, clip, plans, setting)
+    for path in setting.checkpoints:
+        other = load(path).to(clip.device)
+        own = controllers_plan(other, clip, Path(path).stem)
+        plans.append(own)
+        found = our_candidates(other, clip, [own], setting)
+        ours += [c for c in found if c.group == "ours"]
     ratios = [c.facts["ideal_mac_ratio"] for c in ours if c.group == "ours"]
     statics = []
     if engine and setting.static:

@@ -1,6 +1,7 @@
 """Ours as candidates: the sparse executor on every plan, and the parts of a clip's time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 import dance_lib as dance
 from dance_lib.bench.candidates import Candidate, attempt, reason
-from dance_lib.bench.plans import CONTROLLER, TimedPlan, fresh
+from dance_lib.bench.plans import BUDGET, CONTROLLER, TimedPlan, fresh
 from dance_lib.bench.setting import Setting
 from dance_lib.network import Dance
 
@@ -39,8 +40,18 @@ def our_candidates(
             Candidate(p.name, "ours", None, {**_facts(p, ratios(net, p)), "reason": why})
             for p in plans
         ]
+    decided = fast.plan(clip).to("cpu")  # by maps in its own precision: close gates may differ
+    plans = [replace(p, plan=decided) if p.axis == CONTROLLER else p for p in plans]
+    if setting.device == "cuda":  # kernels are tuned at the first call: to a plan that is trained
+        fast(clip, plan=tuned_to(plans).plan)
     found = [_candidate(net, fast, clip, p, setting) for p in plans]
     return [*found, *_parts(fast, clip)]
+
+
+def tuned_to(plans: list[TimedPlan]) -> TimedPlan:
+    """A trained controller's plan, else one of a budget, else the last."""
+    trained = [p for p in plans if p.source == CONTROLLER]
+    return next(iter(trained + [p for p in plans if p.name.startswith(BUDGET)]), plans[-1])
 
 
 def ratios(counted: Any, timed: TimedPlan) -> dict[str, float]:

@@ -28,7 +28,8 @@ class TimedPlan:
     """A plan and what the tables say of it.
 
     Attributes:
-        name: of its row: `full`, `frames 0.5`, `all 0.25`, `mixed`, `MACs 0.5`, `controller`.
+        name: of its row: `full`, `frames 0.5`, `all 0.25`, `mixed`, `MACs 0.5`, `controller`;
+            of a further checkpoint `controller NAME`.
         axis: the pruned axis, "all", "mixed", "full" or "controller".
         keep_rate: of that axis; None where one number does not say it.
         source: "random", "controller" or "untrained controller".
@@ -66,9 +67,14 @@ def timed_plans(
     for budget in budgets:
         rate = rate_of_budget(net, budget, seed)
         found.append(drawn(f"{BUDGET} {budget}", MIXED, None, dict.fromkeys(AXES, rate)))
+    return [*found, controllers_plan(net, clip)]
+
+
+def controllers_plan(net: Dance, clip: Tensor, of: str = "") -> TimedPlan:
+    """What a network's controller decides about clips (N, C, T, H, W); `of` ends its name."""
     source = CONTROLLER if is_trained(net) else f"untrained {CONTROLLER}"
-    found.append(TimedPlan(CONTROLLER, CONTROLLER, None, source, net.plan(clip).to("cpu")))
-    return found
+    name = f"{CONTROLLER} {of}".strip()
+    return TimedPlan(name, CONTROLLER, None, source, net.plan(clip).to("cpu"))
 
 
 def rate_of_budget(net: Dance, budget: float, seed: int) -> float:

@@ -14,7 +14,6 @@ from dance_lib.bench.worker import (
     DONE,
     TABLES,
     Task,
-    cores_of,
     environment,
     is_finished,
     write_table,
@@ -76,7 +75,7 @@ def run_bench(
 
 def in_process(folder: Path, setting: Setting, task: Task = "latency") -> bool:
     """Run one worker, its memory and threads set up by its environment."""
-    variables = environment(len(cores_of(setting.threads)))
+    variables = environment(setting.threads)
     done = subprocess.run(
         [sys.executable, "-m", "dance_lib.bench.worker", str(folder), task],
         input=setting.model_dump_json(),

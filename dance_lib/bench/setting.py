@@ -72,8 +72,9 @@ class Setting(BaseModel):
             also a GPU, on which the networks run.
         engines: dense rivals to try, by the names of `engines.ENGINES`.
         rounds: how often each callable is timed.
-        checkpoint: path of the network whose controller is measured; `checkpoint_hash` tells
-            whether the file has changed.
+        checkpoint: path of the network whose controller is measured.
+        checkpoints: of further ones, the same model pruned to other budgets, whose controllers are
+            measured beside it. checkpoint_hash: tells whether a file has changed.
         quick: fewer plans.
         static: whether statically smaller networks are made as rivals, too.
     """
@@ -89,6 +90,7 @@ class Setting(BaseModel):
     rounds: Size
     seed: int = 0
     checkpoint: str | None = None
+    checkpoints: tuple[str, ...] = ()
     checkpoint_hash: str = ""
     quick: bool = False
     static: bool = True
@@ -138,7 +140,7 @@ def choose_settings(
     engines: Sequence[str] | None = None,
     rounds: int | None = None,
     seed: int = 0,
-    checkpoint: Path | None = None,
+    checkpoints: Sequence[Path] = (),
     quick: bool = False,
     static: bool = True,
 ) -> list[Setting]:
@@ -146,7 +148,8 @@ def choose_settings(
 
     Args:
         clip_shape: frames x height x width, `16x112x112`.
-        checkpoint: goes with the model it holds, which must be among `models`.
+        checkpoints: go with the model they all hold, which must be among `models`. The first one's
+            network is what rivals are made of.
 
     Raises:
         BenchError: an unknown device, model, precision, engine or number of cores, a clip shape
@@ -158,13 +161,19 @@ def choose_settings(
 
     _known("device", [device], DEFAULTS, DEFAULTS)
     defaults, known_engines = DEFAULTS[cast(Device, device)], ENGINES[cast(Device, device)]
-    held: dict[str, dict[str, str]] = {}
+    held: dict[str, dict[str, Any]] = {}
     shape = parse_clip_shape(clip_shape) if clip_shape else None
-    if checkpoint is not None:
+    digest = hashlib.sha256()
+    for checkpoint in checkpoints:
         model, shape = _in_checkpoint(checkpoint, models, shape)
         models = models or [model]
-        digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]
-        held[model] = {"checkpoint": str(checkpoint.resolve()), "checkpoint_hash": digest}
+        digest.update(checkpoint.read_bytes())
+        of_model = held.setdefault(model, {"checkpoint": str(checkpoint.resolve())})
+        if checkpoint is not checkpoints[0]:
+            of_model["checkpoints"] = (*of_model.get("checkpoints", ()), str(checkpoint.resolve()))
+        of_model["checkpoint_hash"] = digest.hexdigest()[:12]
+    if len(held) > 1:
+        raise BenchError(f"checkpoints of several models ({', '.join(held)}): give one at a time")
     common = {
         "clip_shape": shape or DEFAULT_SHAPE,
         "engines": _known("engine", engines, known_engines, known_engines),

@@ -30,16 +30,17 @@ def cores_of(threads: Cores) -> list[int]:
     return allowed[:1] if threads == "one" else allowed
 
 
-def environment(cores: int) -> dict[str, str]:
+def environment(of: Cores) -> dict[str, str]:
     """Variables of a worker, the same for every engine: threads, and memory that is kept.
 
     Large allocations otherwise go back to the system and cost page faults on every run.
     """
+    cores = len(cores_of(of))
     threads = {name: str(cores) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     return threads | {
         "MALLOC_MMAP_MAX_": "0",
         "MALLOC_TRIM_THRESHOLD_": KEPT_BYTES,
-        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+        "TORCHINDUCTOR_COMPILE_THREADS": str(cores if of == "cuda" else 1),
     }
 
 

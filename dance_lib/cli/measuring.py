@@ -49,7 +49,11 @@ def bench(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, clips, plans and order.")] = 0,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A network whose trained controller is measured too.")
+        list[Path] | None,
+        typer.Option(
+            help="A network whose trained controller is measured too; again for the same model "
+            "pruned to other budgets."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The folder of the tables.")] = Path("results/bench"),
     quick: Annotated[bool, typer.Option("--quick", help="Keep rate 0.5 only, 3 rounds.")] = False,
@@ -83,7 +87,7 @@ def bench(
         engines=engines,
         rounds=rounds,
         seed=seed,
-        checkpoint=checkpoint,
+        checkpoints=checkpoint or [],
         quick=quick,
         static=static,
     )

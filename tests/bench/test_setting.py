@@ -53,7 +53,7 @@ def checkpoint(tmp_path):
 
 def test_a_checkpoint_brings_its_model_and_clip_shape(checkpoint):
     (setting,) = choose_settings(
-        checkpoint=checkpoint, precisions=["float32"], threads=["one"], batches=[1]
+        checkpoints=[checkpoint], precisions=["float32"], threads=["one"], batches=[1]
     )
     assert (setting.model, setting.clip_shape) == ("r2plus1d_narrow", (3, 4, 16, 16))
     assert setting.checkpoint == str(checkpoint)
@@ -62,18 +62,18 @@ def test_a_checkpoint_brings_its_model_and_clip_shape(checkpoint):
 
 def test_a_checkpoint_belongs_to_its_own_model_alone(checkpoint):
     settings = choose_settings(
-        models=["s3d", "r2plus1d_narrow"], clip_shape="4x16x16", checkpoint=checkpoint
+        models=["s3d", "r2plus1d_narrow"], clip_shape="4x16x16", checkpoints=[checkpoint]
     )
     assert {s.model for s in settings if s.checkpoint} == {"r2plus1d_narrow"}
 
 
 def test_a_checkpoint_of_something_else_says_what_to_give(checkpoint):
     with pytest.raises(BenchError, match="holds a r2plus1d_narrow: add --model r2plus1d_narrow"):
-        choose_settings(models=["s3d"], checkpoint=checkpoint)
+        choose_settings(models=["s3d"], checkpoints=[checkpoint])
     with pytest.raises(BenchError, match="takes clips of 4x16x16: give --clip-shape 4x16x16"):
-        choose_settings(clip_shape="16x112x112", checkpoint=checkpoint)
+        choose_settings(clip_shape="16x112x112", checkpoints=[checkpoint])
     with pytest.raises(CheckpointError, match="no checkpoint at"):
-        choose_settings(checkpoint=checkpoint.with_name("absent.safetensors"))
+        choose_settings(checkpoints=[checkpoint.with_name("absent.safetensors")])
 
 
 def test_a_gpu_has_defaults_of_its_own():

@@ -22,8 +22,11 @@ def test_one_core_or_all_that_are_allowed(monkeypatch):
     assert cores_of("all") == [3, 4, 5]
 
 
-def test_threads_and_kept_memory():
-    variables = environment(2)
+def test_threads_and_kept_memory(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {5, 3})
+    variables = environment("all")
     assert variables["OMP_NUM_THREADS"] == "2"
     assert variables["MALLOC_MMAP_MAX_"] == "0"
     assert int(variables["MALLOC_TRIM_THRESHOLD_"]) > 1 << 34
+    assert variables["TORCHINDUCTOR_COMPILE_THREADS"] == "1"
+    assert environment("cuda")["TORCHINDUCTOR_COMPILE_THREADS"] == "2"

@@ -1,25 +1,51 @@
 """A unit on the device: its convolution, norm and ReLU, at what the plans of a batch keep."""
 
 from math import prod
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dance_lib.executors.cuda.kernels import CONFIGS, GROUP, INTERPRETED, convolve
-from dance_lib.executors.cuda.layout import SEGMENTS, Lists, Place, whole
+from dance_lib.executors.cuda.kernels import (
+    CONFIGS,
+    FEW_TILES,
+    GROUP,
+    INTERPRETED,
+    SHARED,
+    convolve,
+)
+from dance_lib.executors.cuda.layout import SEGMENTS, Lists, Place, pointers, whole
 from dance_lib.executors.kernels import Window
 from dance_lib.executors.layer import folded
 from dance_lib.models.structure import Unit
 
 
+class Shared(NamedTuple):
+    """Where programs that share a sum leave their parts, one launch after the other.
+
+    Attributes:
+        parts: float32. tickets: int32, zeros between launches; how many have ended, by tile.
+    """
+
+    parts: Tensor
+    tickets: Tensor
+
+    @classmethod
+    def on(cls, device: torch.device) -> "Shared":
+        """Room enough for every launch."""
+        tickets = torch.zeros(FEW_TILES, dtype=torch.int32, device=device)
+        return cls(torch.empty(FEW_TILES * SHARED, device=device), tickets)
+
+
 class Convolution:
-    """Computes kept frames × places × channels of every clip of a batch, in one launch.
+    """Computes kept frames × places × channels of every clip of a batch.
 
     Args:
         unit: what it computes.
         conv, norm, relu: folded into it; in float32.
         place: of the unit. listed: whether its input channels are.
+        shared: of the executor.
         device, dtype: of activations and weights; sums are float32.
     """
 
@@ -31,18 +57,20 @@ class Convolution:
         relu: bool,
         place: Place,
         listed: bool,
+        shared: Shared,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
         self.unit, self.relu, self.place, self.listed, self.dtype = unit, relu, place, listed, dtype
-        self.window = Window.of(conv)
+        self.window, self._shared = Window.of(conv), shared
         weight, bias = folded(conv, norm)
         outputs, inputs = weight.shape[:2]
         self.inputs, self.outputs = whole(inputs) // GROUP, whole(outputs) // GROUP
         missing = whole(outputs) - outputs
         panels = weight.flatten(2).permute(2, 1, 0)  # (O, I, kt, kh, kw) -> (taps, I, O)
-        panels = F.pad(panels, (0, missing, 0, whole(inputs) - inputs))
-        self._weight = panels.to(device, dtype).contiguous()
+        panels = F.pad(panels, (0, missing, 0, whole(inputs) - inputs)).flatten(0, 1)
+        beyond = max(config.kwargs["K"] for config in CONFIGS)  # what a last tile reads in vain
+        self._weight = F.pad(panels, (0, 0, 0, beyond)).to(device, dtype)
         self._bias = F.pad(bias, (0, missing)).to(device)
         self._tile = CONFIGS[0].kwargs
 
@@ -50,7 +78,7 @@ class Convolution:
         self,
         x: Tensor,
         lists: Lists,
-        source: Place | None = None,
+        met: Tensor,
         onto: Tensor | None = None,
         relu_sum: bool = False,
         fill: bool = True,
@@ -59,7 +87,7 @@ class Convolution:
 
         Args:
             x: (N, C_in, T, H, W). lists: of the plan.
-            source: place of the unit that `x` is the output of, where that was not filled.
+            met: (N, taps, output positions), what each kept row reads; see `Neighbours`.
             onto: (N, C, T, H, W), laid out; the result is added to it in place.
             relu_sum: apply a ReLU to that sum, where something is added.
             fill: write zeros where the plan drops; else nothing is written there.
@@ -75,18 +103,17 @@ class Convolution:
             y = make(shape, dtype=self.dtype, device=x.device)[..., :C].movedim(-1, 1)
         else:
             y = onto
-        place, window, rows = self.place, self.window, oT * oH * oW
-        convolve[
-            lambda tile: (len(x) * _tiles(rows, tile["M"]) * _tiles(whole(C), tile["N"]),)
-        ](
-            x, self._weight, self._bias, y, lists.flags.view(torch.uint8), lists.kept,
-            lists.counts, lists.flags.shape[1], lists.kept.shape[1], lists.counts[0].numel(),
+        place, rows, outputs = self.place, oT * oH * oW, whole(C)
+
+        def grid(tile: dict[str, int]) -> tuple[int, int]:
+            return len(x) * _tiles(rows, tile["M"]) * _tiles(outputs, tile["N"]), tile["SPLIT"]
+
+        flags, kept, counts, *pitches = pointers(lists)
+        convolve[grid](
+            x, self._weight, self._bias, y, met, flags, kept, counts, *self._shared, *pitches,
             place.frames, place.places, place.outputs, place.inputs, place.channels, place.counts,
-            *((source.frames, source.places) if source else (0, 0)),
-            *self.unit.in_shape[1:], oT, oH, oW, self.inputs, self.outputs,
-            *window.stride, *window.padding, *window.dilation,
-            *window.kernel, HOLLOW=source is not None, LISTED=self.listed, RELU=self.relu,
-            ADD=onto is not None, RELU_SUM=relu_sum, WIDE=INTERPRETED,
+            len(x), rows, oH * oW, self.inputs, self.outputs, self.window.taps, LISTED=self.listed,
+            RELU=self.relu, ADD=onto is not None, RELU_SUM=relu_sum, WIDE=INTERPRETED,
         )  # fmt: skip
         self._tile = convolve.best_config.kwargs
         return y
@@ -110,6 +137,44 @@ class Convolution:
         read = min(prod(self.unit.in_shape[1:]), rows * taps) * ins
         values = read + taps * ins * outs + rows * outs * (2 if adds else 1)
         return macs, values * self.dtype.itemsize + 4 * (frames + places + outputs + inputs)
+
+
+class Aligned(nn.Module):
+    """A convolution of PyTorch in whole groups of channels: tensor cores take no others.
+
+    Args:
+        conv: without groups, zeros as padding. relu: whether a ReLU follows.
+    """
+
+    def __init__(self, conv: nn.Conv3d, relu: bool) -> None:
+        super().__init__()
+        self.relu = relu
+        self.outputs, inputs, window = conv.out_channels, conv.in_channels, Window.of(conv)
+        self.conv = nn.Conv3d(
+            whole(inputs), whole(self.outputs), window.kernel, window.stride, window.padding,
+            window.dilation,
+        )  # fmt: skip
+        self._padding = window.padding
+        missing = whole(self.outputs) - self.outputs
+        weight = F.pad(conv.weight, (0,) * 6 + (0, whole(inputs) - inputs, 0, missing))
+        bias = weight.new_zeros(self.outputs) if conv.bias is None else conv.bias
+        self.conv.weight, self.conv.bias = (
+            nn.Parameter(value.detach()) for value in (weight, F.pad(bias, (0, missing)))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, T, H, W) -> (N, C_out, ...), laid out."""
+        x = laid_out(x)
+        N, C, T, H, W = x.shape
+        x = x.as_strided((N, whole(C), T, H, W), x.stride())
+        conv = self.conv
+        if self.relu and x.is_cuda:  # in one pass with the bias
+            y = torch.cudnn_convolution_relu(
+                x, conv.weight, conv.bias, conv.stride, self._padding, conv.dilation, 1
+            )
+        else:
+            y = conv(x).relu_() if self.relu else conv(x)
+        return laid_out(y)[:, : self.outputs]
 
 
 def laid_out(x: Tensor, copy: bool = False) -> Tensor:

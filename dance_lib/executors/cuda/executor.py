@@ -8,10 +8,13 @@ from torch import Tensor
 from dance_lib.aap.plan import PruningPlan
 from dance_lib.aap.statistics import statistics_of
 from dance_lib.errors import DanceError
-from dance_lib.executors.cuda.convolution import Convolution
-from dance_lib.executors.cuda.graph import parts_of
+from dance_lib.executors.cuda.convolution import Convolution, Shared
+from dance_lib.executors.cuda.entry import Entry
+from dance_lib.executors.cuda.gates import Gates
+from dance_lib.executors.cuda.graph import aligned, parts_of
 from dance_lib.executors.cuda.kernels import INTERPRETED
 from dance_lib.executors.cuda.layout import Layout, PackedPlan, is_listed
+from dance_lib.executors.cuda.neighbours import Neighbours, Reader
 from dance_lib.executors.cuda.replay import Replay
 from dance_lib.executors.cuda.statistics import sums_of
 from dance_lib.executors.cuda.visitor import Skipping
@@ -54,8 +57,8 @@ class SparseCuda:
         self.structure, self.clip_shape, self.grid = net.structure, net.clip_shape, net.grid
         self.dtype = dtype
         self.controller = copy.deepcopy(net.controller).float().eval().to(self.device)
-        self._scale = (1 / net.std.float()).to(self.device)
-        self._shift = (-net.mean.float() / net.std.float()).to(self.device)
+        scale = (1 / net.std.float()).to(self.device)
+        self._shift = -net.mean.float().to(self.device) * scale
         network = copy.deepcopy(net.backbone).float().cpu().eval()
         owners = {
             node.name: name for node, name in owned_by_branches(network, net.structure).items()
@@ -64,14 +67,27 @@ class SparseCuda:
         self._layout = Layout(net.structure, closable, self.device)
         parts = parts_of(network, net.structure)
         self._sums = parts.sums
+        shared = Shared.on(self.device)
         self._convolutions = {
             name: Convolution(
                 net.structure.units[name], *folded, self._layout.places[name],
-                is_listed(net.structure, name), self.device, dtype,
+                is_listed(net.structure, name), shared, self.device, dtype,
             )
             for name, folded in parts.folded.items()
         }  # fmt: skip
-        self._stem, self._body = (part.to(self.device, dtype) for part in (parts.stem, parts.body))
+        self._gates = Gates(self.controller, self._layout, self.device)
+        places = self._layout.places
+        self._neighbours = Neighbours(
+            (
+                Reader(c.unit, c.window, c.place, places.get(parts.sources.get(name, "")))
+                for name, c in self._convolutions.items()
+            ),
+            self.device,
+        )
+        self._entry = Entry(parts.stem, net.clip_shape, scale, self._shift, dtype)
+        self._stem, self._body = (
+            aligned(part).to(self.device, dtype) for part in (parts.stem, parts.body)
+        )
         for weight in (*self._stem.parameters(), *self._body.parameters()):
             if weight.dim() == 5:  # of a 3-D convolution
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
@@ -176,14 +192,13 @@ class SparseCuda:
 
     def _run_stem(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """Maps (N, C, T, H, W), and whether all pixels are finite, ()."""
-        clip = torch.addcmul(self._shift, clip, self._scale)
-        clip = clip.to(self.dtype, memory_format=torch.channels_last_3d)
-        return self._stem(clip), torch.isfinite(torch.stack(torch.aminmax(clip))).all()
+        maps, finite = self._entry(clip)
+        return self._stem(maps), finite
 
     def _decide(self, maps: Tensor) -> PackedPlan:
-        return self._layout.of_gates(self.controller.gates(statistics_of(sums_of(maps), self.grid)))
+        return self._gates(self.controller(statistics_of(sums_of(maps), self.grid)))
 
     def _run_body(self, maps: Tensor, packed: PackedPlan, record: Record | None = None) -> Tensor:
         """Logits (N, classes); overwrites the maps."""
-        visitor = Skipping(self._convolutions, self._layout, packed, record)
+        visitor = Skipping(self._convolutions, self._layout, self._neighbours, packed, record)
         return self._body(maps, visitor).float()

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from torch import Tensor, fx, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
+from dance_lib.executors.cuda.convolution import Aligned
+from dance_lib.executors.cuda.kernels import GROUP
 from dance_lib.executors.cuda.visitor import Skipping
 from dance_lib.executors.layer import is_affine
 from dance_lib.executors.masked import _visit_unit, split
@@ -31,12 +33,14 @@ class Parts(NamedTuple):
         folded: by unit that the body leaves to `Skipping`, convolution, norm and whether a ReLU
             follows.
         sums: those that are added to the residual stream.
+        sources: by unit, the one whose output it reads where that leaves what it drops unwritten.
     """
 
     stem: fx.GraphModule
     body: fx.GraphModule
     folded: dict[str, tuple[nn.Conv3d, nn.Module | None, bool]]
     sums: frozenset[str]
+    sources: dict[str, str]
 
 
 def parts_of(network: nn.Module, structure: Structure) -> Parts:
@@ -46,7 +50,10 @@ def parts_of(network: nn.Module, structure: Structure) -> Parts:
     for unit in structure.units.values():
         rewriting.replace(unit)
     rewriting.leave_holes()
-    return Parts(_settled(stem), _settled(body), rewriting.folded, frozenset(rewriting.sums))
+    return Parts(
+        _settled(stem), _settled(body), rewriting.folded, frozenset(rewriting.sums),
+        rewriting.sources,
+    )  # fmt: skip
 
 
 def _settled(module: fx.GraphModule) -> fx.GraphModule:
@@ -69,6 +76,29 @@ def _settled(module: fx.GraphModule) -> fx.GraphModule:
     return fx.GraphModule(module, graph)  # without the modules that nothing runs now
 
 
+def aligned(module: fx.GraphModule) -> fx.GraphModule:
+    """Put the convolutions that PyTorch runs in whole groups, with the ReLU that follows."""
+    runs = Counter(node.target for node in module.graph.nodes)
+    for node in list(module.graph.nodes):
+        conv = module_of(module, node)
+        if not isinstance(conv, nn.Conv3d) or not is_plain(conv) or conv.groups > 1:
+            continue
+        after = next(iter(node.users))
+        relu = len(node.users) == runs[node.target] == 1 and _is_relu(module, after)
+        if relu or any(count % GROUP for count in (conv.in_channels, conv.out_channels)):
+            module.set_submodule(str(node.target), Aligned(conv, relu))
+        if relu:
+            after.replace_all_uses_with(node)
+            module.graph.erase_node(after)
+    module.graph.lint()
+    return fx.GraphModule(module, module.graph)
+
+
+def _is_relu(network: nn.Module, node: fx.Node) -> bool:
+    by_name = node.op != "call_module" and function_name(node) in ("relu", "relu_")
+    return by_name or type(module_of(network, node)) is nn.ReLU
+
+
 def _convolve(visitor: Skipping, *args: Any) -> Tensor:
     return visitor.convolve(*args)
 
@@ -78,7 +108,7 @@ def _add(visitor: Skipping, *args: Any) -> Tensor:
 
 
 OURS = (_convolve, _add)
-NAME, X, SOURCE, FILL, STREAM, RELU = 1, 2, 3, 4, 4, 6  # of their arguments
+NAME, X, FILL, STREAM, RELU = 1, 2, 3, 3, 5  # of their arguments
 
 
 class _Rewriting:
@@ -95,6 +125,7 @@ class _Rewriting:
         self._at = {str(n.target): n for n in graph.nodes if n.op == "call_module"}
         self.folded: dict[str, tuple[nn.Conv3d, nn.Module | None, bool]] = {}
         self.sums: set[str] = set()
+        self.sources: dict[str, str] = {}
 
     def replace(self, unit: Unit) -> None:
         """Replace what can be replaced of a unit."""
@@ -112,7 +143,7 @@ class _Rewriting:
             return  # it needs every position
         self.folded[unit.name] = conv, norm, relu
         gone = chain[: chain.index(rest[0])] if rest else chain
-        args = (self._visitor, unit.name, first.args[0], None, True, not rest)
+        args = (self._visitor, unit.name, first.args[0], True, not rest)
         with self._graph.inserting_after(first):
             new = self._graph.call_function(_convolve, args)
         new.meta = dict(gone[-1].meta)
@@ -135,7 +166,7 @@ class _Rewriting:
                 ):
                     node.update_arg(FILL, False)
                     for user in list(node.users):
-                        user.update_arg(SOURCE, name)
+                        self.sources[user.args[NAME]] = name
 
     def _join(self, unit: Unit, new: fx.Node) -> None:
         """Add the last unit of a branch to the stream as it is computed."""
@@ -158,9 +189,7 @@ class _Rewriting:
         own = x.target in (_convolve, _visit_unit)  # and so no view of the stream
         how = own and self._is_free(stream, sum_), relu, self._is_positive(stream)
         with self._graph.inserting_before(sum_):
-            total = self._graph.call_function(
-                _add, (self._visitor, unit.name, x, None, stream, *how)
-            )
+            total = self._graph.call_function(_add, (self._visitor, unit.name, x, stream, *how))
         total.meta = dict(gone[-1].meta)
         self._put(total, gone)
         self.sums.add(unit.name)
@@ -211,8 +240,7 @@ class _Rewriting:
         return bool(node.args[RELU]) if node.target is _add else self._is_relu(node)
 
     def _is_relu(self, node: fx.Node) -> bool:
-        by_name = node.op != "call_module" and function_name(node) in ("relu", "relu_")
-        return by_name or type(self._module(node)) is nn.ReLU
+        return _is_relu(self._network, node)
 
     def _module(self, node: fx.Node) -> nn.Module | None:
         return module_of(self._network, node)

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dance_lib.aap.controller import Decisions
 from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import PruningPlan, spread
 from dance_lib.executors.cuda.kernels import GROUP, INTERPRETED, compact
@@ -102,12 +101,9 @@ class Layout:
         masks = [mask.flatten(1) for axis in axes for mask in axis.values()]
         return self._gathered(masks, self._from_plan)
 
-    def of_gates(self, gates: Decisions) -> PackedPlan:
-        """Pack the controller's gates, 0.0 or 1.0."""
-        branches = self._structure.branches
-        each = [axis[name] for axis in (gates.frames, gates.tiles) for name in branches]
-        each += [gates.channels[name] for name in self._structure.channel_owners]
-        return self._gathered([values.flatten(1) > 0.5 for values in each], self._from_gates)
+    def of_gates(self, gates: Tensor) -> PackedPlan:
+        """Pack gates, bool (N, all): frames by branch, tiles by branch, channels by owner."""
+        return self._gathered([gates], self._from_gates)
 
     def masks(self, packed: PackedPlan) -> Masks:
         """The plan's masks, bool; they share its memory. Dropped branches may still be open."""
@@ -175,6 +171,12 @@ class Layout:
                 ]
                 parts.append(_padded(torch.cat(read)))
         return torch.cat(parts)
+
+
+def pointers(lists: Lists) -> tuple[Tensor | int, ...]:
+    """As kernels take them: flags, lists, counts, and how far each reaches from clip to clip."""
+    flags, kept, counts = lists.flags.view(torch.uint8), lists.kept, lists.counts
+    return flags, kept, counts, flags.shape[1], kept.shape[1], counts[0].numel()
 
 
 def whole(channels: int) -> int:

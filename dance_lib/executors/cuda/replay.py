@@ -2,7 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -56,12 +58,28 @@ class Replay:
         with torch.cuda.stream(aside):
             for _ in range(WARM_UPS):
                 self._function(*own)
-        torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
         try:
+            with torch.cuda.stream(aside), _refusing_to_wait():
+                self._function(*own)
+            torch.cuda.current_stream().wait_stream(aside)
             with torch.cuda.graph(graph):
                 outputs = self._function(*own)
         except RuntimeError as error:
             logger.warning("no CUDA graph, each launch by itself: %s", error)
             return None
         return _Captured(graph, own, outputs)
+
+
+@contextmanager
+def _refusing_to_wait() -> Iterator[None]:
+    """Raise where something waits for the device: within a capture that would spoil the process's
+    random numbers, too."""
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that this is a prototype
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)

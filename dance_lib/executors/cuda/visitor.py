@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from dance_lib.executors.cuda.convolution import Convolution, laid_out
-from dance_lib.executors.cuda.layout import Layout, PackedPlan, Place
+from dance_lib.executors.cuda.layout import Layout, PackedPlan
+from dance_lib.executors.cuda.neighbours import Neighbours
 from dance_lib.executors.masked import Masked
 from dance_lib.executors.steps import Record
 
@@ -15,7 +16,7 @@ class Skipping(Masked):
 
     Args:
         convolutions: by unit; the others are masked.
-        layout: of the plan.
+        layout: of the plan. neighbours: of the convolutions.
         packed: the plan.
         record: is given each unit's output, clip by clip. What nobody reads is computed then, too.
     """
@@ -24,12 +25,14 @@ class Skipping(Masked):
         self,
         convolutions: Mapping[str, Convolution],
         layout: Layout,
+        neighbours: Neighbours,
         packed: PackedPlan,
         record: Record | None = None,
     ) -> None:
         super().__init__(layout.masks(packed))
-        self._convolutions, self._places, self._record = convolutions, layout.places, record
+        self._convolutions, self._record = convolutions, record
         self._lists = layout.lists(packed, close=record is None)
+        self._met = neighbours(self._lists)
 
     def unit(self, name: str, output: Tensor) -> Tensor:
         """M_u ⊙ y_u, recorded."""
@@ -43,23 +46,21 @@ class Skipping(Masked):
         scale = (total / kept.clamp(min=1)).to(pooled.dtype)
         return pooled * scale.reshape(-1, *[1] * (pooled.dim() - 1))
 
-    def convolve(self, name: str, x: Tensor, source: str | None, fill: bool, ends: bool) -> Tensor:
+    def convolve(self, name: str, x: Tensor, fill: bool, ends: bool) -> Tensor:
         """A unit's convolution, norm and ReLU.
 
         Args:
-            source: the unit that `x` is the output of, where dropped positions were not written.
             fill: whether to write zeros where the plan drops.
             ends: whether this is the unit's output; else `unit` is called with what becomes of it.
         """
         fill = fill or self._record is not None
-        y = self._convolutions[name](x, self._lists, self._place(source), fill=fill)
+        y = self._convolutions[name](x, self._lists, self._met[name], fill=fill)
         return self._recorded(name, y) if ends else y
 
     def add(
         self,
         name: str,
         x: Tensor,
-        source: str | None,
         stream: Tensor,
         free: bool,
         relu: bool,
@@ -73,13 +74,10 @@ class Skipping(Masked):
             positive: whether that would change nothing of the stream itself.
         """
         if self._record is not None:
-            self.convolve(name, x, source, fill=True, ends=True)
+            self.convolve(name, x, fill=True, ends=True)
         total = laid_out(stream, copy=not free)
-        self._convolutions[name](x, self._lists, self._place(source), total, relu)
+        self._convolutions[name](x, self._lists, self._met[name], total, relu)
         return total.relu_() if relu and not positive else total  # where nothing was added
-
-    def _place(self, source: str | None) -> Place | None:
-        return None if source is None else self._places[source]
 
     def _recorded(self, name: str, output: Tensor) -> Tensor:
         if self._record is not None:

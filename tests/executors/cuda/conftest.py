@@ -27,11 +27,16 @@ def poisoned(monkeypatch):
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    """Tiles of a few rows and channels, so that small networks need several."""
+    """Tiles of a few rows and channels, so that small networks need several; called with a number,
+    as many programs share each."""
     import triton
 
     from dance_lib.executors.cuda import convolution, kernels
 
-    config = triton.Config({"M": 32, "N": 16, "K": 16})
-    monkeypatch.setattr(kernels.convolve, "configs", [config])
-    monkeypatch.setattr(convolution, "CONFIGS", [config])
+    def small(split):
+        config = triton.Config({"M": 32, "N": 16, "K": 16, "SPLIT": split})
+        monkeypatch.setattr(kernels.convolve, "configs", [config])
+        monkeypatch.setattr(convolution, "CONFIGS", [config])
+
+    small(1)
+    return small

@@ -14,14 +14,14 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from dance_lib.executors.cuda import kernels
 
-architecture, dtype, hollow = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "hollow"
+architecture, dtype, listed = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "listed"
 function = kernels.convolve.fn
-pointers = dict(x=dtype, weight=dtype, bias="fp32", y=dtype, bits="u8", lists="i32", counts="i32")
+pointers = dict(x=dtype, weight=dtype, bias="fp32", y=dtype, table="i32", bits="u8", lists="i32",
+                counts="i32", parts="fp32", tickets="i32")
 found = []
 for config in kernels.CONFIGS:
-    fixed = dict(KT=1, KH=3, KW=3, HOLLOW=hollow, LISTED=hollow, RELU=not hollow, ADD=hollow,
-                 RELU_SUM=hollow, WIDE=False, **config.kwargs)
-    fixed |= dict.fromkeys(("ST", "SH", "SW", "DT", "DH", "DW"), 1)
+    fixed = dict(LISTED=listed, RELU=not listed, ADD=listed, RELU_SUM=listed, WIDE=False,
+                 **config.kwargs)
     names = function.arg_names
     kinds = {n: "constexpr" if n in fixed else f"*{pointers[n]}" if n in pointers else "i32"
              for n in names}
@@ -45,7 +45,7 @@ print(json.dumps(found))
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", [80, 90])
 @pytest.mark.parametrize("dtype", ["fp16", "bf16"])
-@pytest.mark.parametrize("kind", ["whole", "hollow"])
+@pytest.mark.parametrize("kind", ["whole", "listed"])
 def test_tiles_use_tensor_cores_and_whole_vectors(architecture, dtype, kind):
     """Groups of eight channels are what makes 16 bytes of a gathered row one copy."""
     variables = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}

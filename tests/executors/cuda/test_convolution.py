@@ -7,13 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from dance_lib.executors.cuda.convolution import Convolution, laid_out
+from dance_lib.executors.cuda.convolution import Convolution, Shared, laid_out
 from dance_lib.executors.cuda.layout import Lists, Place
+from dance_lib.executors.cuda.neighbours import Neighbours, Reader
+from dance_lib.executors.kernels import Window
 from tests.executors.test_kernels import naive, random_window
 
 # Of the largest value: both sides start from what the format holds.
 BOUNDS = {torch.float32: 1e-5, torch.float16: 1e-3, torch.bfloat16: 8e-3}
 CLIPS = 3
+CPU = torch.device("cpu")
 
 
 def lists_of(frames, places, outputs, inputs, from_frames, from_places):
@@ -40,6 +43,16 @@ def lists_of(frames, places, outputs, inputs, from_frames, from_places):
     return Lists(flags, kept, counts.int()[:, None]), place, source
 
 
+def met_of(unit, window, place, source, lists):
+    """What the rows of one unit read, looked up between units that have other windows."""
+    others = [SimpleNamespace(name=name, in_shape=unit.out_shape, out_shape=unit.out_shape)
+              for name in ("before", "behind")]  # fmt: skip
+    pointwise = Window((1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1))
+    readers = [Reader(other, pointwise, place) for other in others]
+    readers.insert(1, Reader(unit, window, place, source))
+    return Neighbours(readers, CPU)(lists)["u"]
+
+
 def some(rng, count, rate=0.6):
     """Bool (CLIPS, count): all of the first clip, some of the others, in whole groups."""
     kept = rng.random((CLIPS, -(-count // 8) * 8)) < rate
@@ -48,9 +61,10 @@ def some(rng, count, rate=0.6):
     return kept
 
 
-@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("split", [1, 3], ids=["alone", "shared"])
 @pytest.mark.parametrize("seed", range(20))
-def test_random_convolutions(seed):
+def test_random_convolutions(seed, split, small_tiles):
+    small_tiles(split)
     rng = np.random.default_rng(seed)
     dtype = [*BOUNDS][seed % 3]
     inputs, outputs = int(rng.integers(1, 34)), int(rng.integers(1, 34))
@@ -89,8 +103,9 @@ def test_random_convolutions(seed):
     frames[2] = frames[2] if rng.random() < 0.7 else False  # nothing of the last clip
     whole_read = np.pad(read, [(0, 0), (0, -inputs % 8)])
     lists, place, source = lists_of(frames, places, written, whole_read, from_frames, from_places)
-    unit = SimpleNamespace(in_shape=(inputs, *size), out_shape=(outputs, *out_size))
-    convolution = Convolution(unit, conv, None, relu, place, listed, torch.device("cpu"), dtype)
+    unit = SimpleNamespace(name="u", in_shape=(inputs, *size), out_shape=(outputs, *out_size))
+    met = met_of(unit, window, place, source if hollow else None, lists)
+    convolution = Convolution(unit, conv, None, relu, place, listed, Shared.on(CPU), CPU, dtype)
     mask = (frames[:, :, None] & places[:, None]).reshape(CLIPS, 1, *out_size)
     mask = mask & written[:, :outputs, None, None, None]
     value = np.maximum(value, 0) if relu else value
@@ -104,8 +119,7 @@ def test_random_convolutions(seed):
         groups = written.reshape(CLIPS, -1, 8).any(2).repeat(8, 1)[:, :outputs]
         touched = touched & groups[:, :, None, None, None]
         expected = np.where(touched & relu_sum, np.maximum(total, 0), total)
-    y = convolution(laid_out(stored), lists, source if hollow else None, onto,
-                    relu_sum and adds)  # fmt: skip
+    y = convolution(laid_out(stored), lists, met, onto, relu_sum and adds)
     assert y is onto or not adds
     error = np.abs(y.double().numpy() - expected).max()
     assert error <= BOUNDS[dtype] * max(1.0, np.abs(expected).max())
@@ -118,10 +132,11 @@ def test_where_nothing_reads_nothing_is_written():
     frames, places = np.array([[True, False]] * CLIPS), np.ones((CLIPS, 4), bool)
     written = np.array([[True] * 8 + [False] * 8] * CLIPS)
     lists, place, _ = lists_of(frames, places, written, ones, frames, places)
-    unit = SimpleNamespace(in_shape=(8, 2, 2, 2), out_shape=(16, 2, 2, 2))
-    convolution = Convolution(unit, conv, None, False, place, True, torch.device("cpu"),
+    unit = SimpleNamespace(name="u", in_shape=(8, 2, 2, 2), out_shape=(16, 2, 2, 2))
+    met = met_of(unit, Window.of(conv), place, None, lists)
+    convolution = Convolution(unit, conv, None, False, place, True, Shared.on(CPU), CPU,
                               torch.float32)  # fmt: skip
-    y = convolution(laid_out(torch.ones(CLIPS, 8, 2, 2, 2)), lists, fill=False)
+    y = convolution(laid_out(torch.ones(CLIPS, 8, 2, 2, 2)), lists, met, fill=False)
     assert y[:, :8, 0].isfinite().all()  # the memory is poisoned: see the folder's fixture
     assert y[:, 8:].isnan().all()
     assert y[:, :, 1].isnan().all()
@@ -145,7 +160,7 @@ def test_what_is_spent_by_hand():
     unit = SimpleNamespace(in_shape=(40, 4, 5, 5), out_shape=(24, 4, 5, 5))
     conv = nn.Conv3d(40, 24, (3, 1, 1), padding=(1, 0, 0))
     place = Place(0, 0, 0, 0, 0, 0)
-    convolution = Convolution(unit, conv, None, True, place, True, torch.device("cpu"),
+    convolution = Convolution(unit, conv, None, True, place, True, Shared.on(CPU), CPU,
                               torch.float16)  # fmt: skip
     convolution._tile = {"M": 32, "N": 16, "K": 16}
     values = 45 * 24 + 3 * 24 * 16 + 15 * 16

@@ -16,6 +16,7 @@ from tests.executors.cuda.agreement import family, plan_of_each_kind
 from tests.plans import by_unit
 
 assert not INTERPRETED
+torch.backends.cudnn.allow_tf32 = False  # float32 is float32
 net, dtype = family(sys.argv[1]), getattr(torch, sys.argv[2])
 executor = sparse(net, "cuda", dtype)
 for plan in (plan_of_each_kind(net), by_unit(net, 4, 9), by_unit(net, 1, 3)):

@@ -7,6 +7,7 @@ import torch
 from dance_lib import PruningPlan
 from dance_lib.aap.statistics import stem_statistics
 from dance_lib.executors.cuda import layout as module
+from dance_lib.executors.cuda.gates import Gates
 from dance_lib.executors.cuda.layout import Layout, is_listed, whole
 from tests.executors.cuda.agreement import family
 from tests.networks import undecided
@@ -77,8 +78,8 @@ def test_gates_pack_to_the_same_as_the_plan_made_of_them(name):
     with torch.no_grad():
         statistics = stem_statistics(maps, net.grid)
         plan = net.controller.plan(statistics)
-        gates = net.controller.gates(statistics)
-    ours, theirs = layout.lists(layout.of_gates(gates)), layout.lists(layout.of_plan(plan))
+        packed = Gates(net.controller, layout, CPU)(net.controller(statistics))
+    ours, theirs = layout.lists(packed), layout.lists(layout.of_plan(plan))
     rows = [lists.counts[..., 0] * lists.counts[..., 1] for lists in (ours, theirs)]
     assert torch.equal(*rows)
     open_ = rows[0] > 0  # (clips, units)
