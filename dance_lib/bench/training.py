@@ -21,6 +21,8 @@ from dance_lib.data.clips import as_clips
 from dance_lib.data.decode import read_video
 from dance_lib.data.encode import write_video
 from dance_lib.models.zoo import create_model
+from dance_lib.network import Dance
+from dance_lib.train.layout import laid_out
 
 MODEL, SHAPE, CLASSES = "r2plus1d_18", (3, 16, 112, 112), 400
 VIDEO = (250, 256, 340)  # frames, height, width: ten seconds, the short side as sets are kept
@@ -63,17 +65,17 @@ def _parts(folder: Path) -> dict[str, tuple[Callable[[], object], int]]:
     rows = draw.permutation(BATCH)
     clips = as_clips(stored)
     change, generator = augmentation(), torch.Generator().manual_seed(0)
-    net = create_model(MODEL, CLASSES, SHAPE).to(memory_format=torch.channels_last_3d)
+    net = laid_out(Dance(create_model(MODEL, CLASSES, SHAPE), SHAPE))
     few, targets = clips[:STEP], torch.zeros(STEP, dtype=torch.long)
 
     def forward() -> None:
         net.eval()
         with torch.inference_mode():
-            net(few)
+            net.dense(few)
 
     def step() -> None:
         net.train()
-        F.cross_entropy(net(few), targets).backward()
+        F.cross_entropy(net.dense(few), targets).backward()
         net.zero_grad()
 
     return {
