@@ -27,11 +27,14 @@ from dance_lib.train.layout import laid_out
 MODEL, SHAPE, CLASSES = "r2plus1d_18", (3, 16, 112, 112), 400
 VIDEO = (250, 256, 340)  # frames, height, width: ten seconds, the short side as sets are kept
 BATCH = 32  # clips that are read and changed at once
-STEP = 2  # clips of a training step: four seconds of one core
+STEP = 2  # clips of a training step: six seconds of one core
+PREPARING, COMPUTING, QUICK = ("decode", "read", "augment"), ("forward", "step"), 8
 
 
 def measure(rounds: int) -> pd.DataFrame:
-    """A row a part: name, ms_per_clip (median), rounds, kind, and where it was measured.
+    """A row a part: name, ms_per_clip and its quartiles, rounds, kind, where it was measured.
+
+    What takes a network has `rounds` of them, the rest `QUICK` times as many.
 
     The clock is that of the processor time of this process, all its threads: what a core has to
     do, also where others want the core.
@@ -43,13 +46,16 @@ def measure(rounds: int) -> pd.DataFrame:
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
         parts = _parts(Path(folder))
-        runs = {name: run for name, (run, _) in parts.items()}
-        times = interleave(runs, rounds, warmup=1, clock=process_time)
-    medians = times.groupby("name", sort=False)["ms"].median()
-    rows = [
-        {"name": name, "ms_per_clip": medians[name] / clips, "clips": clips, "rounds": rounds}
-        for name, (_, clips) in parts.items()
-    ]
+        times = pd.concat(
+            interleave({name: parts[name][0] for name in names}, many, warmup=1, clock=process_time)
+            for names, many in ((PREPARING, QUICK * rounds), (COMPUTING, rounds))
+        )
+    rows = []
+    for name, (_, clips) in parts.items():
+        ms = times.loc[times["name"] == name, "ms"] / clips
+        low, middle, high = ms.quantile([0.25, 0.5, 0.75])
+        quartiles = {"ms_per_clip": middle, "ms_q25": low, "ms_q75": high}
+        rows.append({"name": name, **quartiles, "clips": clips, "rounds": len(ms)})
     about = {"model": MODEL, "clip_shape": "x".join(map(str, SHAPE)), "threads": "one"}
     return pd.DataFrame(rows).assign(kind="measured", **about, **provenance(0))
 
