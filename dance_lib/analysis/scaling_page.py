@@ -22,7 +22,7 @@ How training runs on several GPUs, and what the study's recipe would take on Kin
 joules, disk, and where it stops scaling. **Nothing here has been run on several GPUs or on
 Kinetics-400: not tested.** It is a model of one arm and one seed, made by
 `dance_lib/analysis/scaling.py` from the figures below; a test holds this page to it. What is tested
-is that two processes end with the evaluation of one, on the CPU, by gloo: in float64, to 10⁻⁸. In
+is that two processes end with the evaluation of one, on the CPU, by gloo: in float64, to 10⁻⁶. In
 float32 rounding differs by the number of processes, and training makes more of it with every step.
 
 ## In several processes
