@@ -85,8 +85,7 @@ class Budget:
         )
         loosened = max(0.0, (progress - self.anneal) / max(1e-9, 1 - self.anneal))
         slack = self.slack[0] + (self.slack[1] - self.slack[0]) * loosened
-        by_branch = branch_ratios(structure, masks)
-        own = [r.mean() for name, r in by_branch.items() if name not in opened]
+        own = [r.mean() for b, r in branch_ratios(structure, masks).items() if b not in opened]
         means = shard.average(torch.stack(own))
         outside = ((means - per_branch).abs() - slack).clamp(min=0.0)
         penalty = (ratios.mean() - target) ** 2 + (outside**2).mean()
