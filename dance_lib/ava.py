@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dance_lib import shard
 from dance_lib.errors import DanceError
 from dance_lib.models.structure import Structure
 
@@ -28,7 +29,7 @@ MIN_CLIPS = 16  # fewer clips make the interaction a mean over noise
 
 
 class AVALoss:
-    """The loss of one variant over the recorded outputs of all units.
+    """The loss of one variant over the recorded outputs of all units, in all processes (`shard`).
 
     Args:
         variant: one of `VARIANTS`.
@@ -68,10 +69,10 @@ class AVALoss:
 
     def _dead(self, magnitude: Tensor) -> Tensor:
         """0 while enough activations are alive; below the floor, how far it is missed."""
-        if (magnitude > 0).float().mean() >= self.floor:
+        if shard.mean((magnitude > 0).float()) >= self.floor:
             return magnitude.new_zeros(())
         # A rate has no gradient; the mean of tanh(a/E[a]) is its smooth stand-in.
-        active = torch.tanh(magnitude / (magnitude.mean() + EPSILON)).mean()
+        active = shard.mean(torch.tanh(magnitude / (shard.mean(magnitude) + EPSILON)))
         return F.relu(self.floor - active) / self.floor
 
     def _parts(self, name: str) -> tuple[int, tuple[int, int]]:
@@ -86,11 +87,11 @@ def variability(magnitude: Tensor, variant: Variant, parts: tuple[int, tuple[int
         parts: channel-group size and tile grid, for `interaction`.
     """
     if variant in ("raw", "cv"):
-        mean = magnitude.mean()
-        variance = ((magnitude - mean) ** 2).mean()
+        mean = shard.mean(magnitude)
+        variance = shard.mean((magnitude - mean) ** 2)
         return variance if variant == "raw" else torch.log1p(variance / (mean**2 + EPSILON))
     return torch.stack(
-        [interaction(m).var(correction=0) for m in part_means(magnitude, *parts)]
+        [interaction(shard.gathered(m)).var(correction=0) for m in part_means(magnitude, *parts)]
     ).mean()
 
 

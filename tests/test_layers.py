@@ -18,7 +18,7 @@ ABOVE = (
 OPTIONAL = (
     "av", "sklearn", "scipy", "seaborn", "matplotlib", "papermill", "snakemake", "typer", "yaml",
     "tqdm", "IPython", "psutil", "grimp", "pytorchvideo", "fvcore", "onnx", "onnxruntime",
-    "openvino", "torch_pruning", "ipywidgets", "sphinx",
+    "openvino", "torch_pruning", "ipywidgets", "sphinx", "accelerate",
 )  # fmt: skip
 ROOT = Path(dance_lib.__file__).parent
 
@@ -34,7 +34,7 @@ def modules_of(graph, name):
 
 
 @pytest.mark.parametrize(
-    "name", [*CORE, "network", "checkpoint", "torchvision_schemas", "arguments", "errors"]
+    "name", [*CORE, "network", "checkpoint", "torchvision_schemas", "arguments", "errors", "shard"]
 )
 def test_the_core_reaches_nothing_above_it(graph, name):
     """Not even through others: every module that it imports, and those that they import."""
@@ -55,7 +55,8 @@ def test_layers_within_the_core(graph, name, below):
     The sparse executor is made from a whole network, and keeps compiled kernels in a file.
     """
     allowed = {
-        f"dance_lib.{n}" for n in (name, *below, "arguments", "errors", "torchvision_schemas")
+        f"dance_lib.{n}"
+        for n in (name, *below, "arguments", "errors", "shard", "torchvision_schemas")
     }
     for module in modules_of(graph, name):
         imported = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dance_lib import shard
 from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import AXES, Axis
 from dance_lib.errors import DanceError
@@ -77,15 +78,15 @@ class Budget:
             opened: branches that are always open.
         """
         target = self.target_at(progress)
-        ratios = mac_ratios(structure, masks, extra_macs)
+        ratios = shard.gathered(mac_ratios(structure, masks, extra_macs))
         never = _never_pruned(structure, opened)
         per_branch = (target * structure.dense_macs - never - extra_macs) / (
             structure.dense_macs - never
         )
         loosened = max(0.0, (progress - self.anneal) / max(1e-9, 1 - self.anneal))
         slack = self.slack[0] + (self.slack[1] - self.slack[0]) * loosened
-        by_branch = branch_ratios(structure, masks)
-        means = torch.stack([r.mean() for name, r in by_branch.items() if name not in opened])
+        own = [r.mean() for b, r in branch_ratios(structure, masks).items() if b not in opened]
+        means = shard.average(torch.stack(own))
         outside = ((means - per_branch).abs() - slack).clamp(min=0.0)
         penalty = (ratios.mean() - target) ** 2 + (outside**2).mean()
         for axis in axes if self.axis_share else ():
@@ -105,4 +106,5 @@ def _kept(structure: Structure, masks: Masks, axis: Axis, opened: Sequence[str])
     units = structure.units.items()
     macs = {name: unit.dense_macs for name, unit in units if unit.branch not in opened}
     entries = getattr(masks, axis)
-    return torch.stack([entries[u].mean() * m for u, m in macs.items()]).sum() / sum(macs.values())
+    kept = torch.stack([entries[u].mean() * m for u, m in macs.items()]).sum() / sum(macs.values())
+    return shard.average(kept)

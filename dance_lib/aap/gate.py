@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from dance_lib import shard
+
 
 def gate(logits: Tensor, temperature: float = 1.0, noise: Tensor | None = None) -> Tensor:
     """1 where logits + noise > 0, else 0; backward, the gradient of sigmoid((logits + noise) / τ).
@@ -20,7 +22,7 @@ def gate(logits: Tensor, temperature: float = 1.0, noise: Tensor | None = None) 
 
 def logistic_noise(like: Tensor) -> Tensor:
     """Standard logistic noise: log u − log(1 − u), u uniform."""
-    u = torch.rand_like(like).clamp_(1e-6, 1 - 1e-6)
+    u = shard.uniform(*like.shape, dtype=like.dtype).to(like.device).clamp_(1e-6, 1 - 1e-6)
     return torch.log(u) - torch.log1p(-u)
 
 

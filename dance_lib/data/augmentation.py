@@ -7,6 +7,7 @@ clip gets its own, from the generator of the epoch, so that training repeats exa
 import torch
 from torch import Tensor
 
+from dance_lib import shard
 from dance_lib.arguments import Share, checked
 from dance_lib.data.clips import Augment
 
@@ -35,7 +36,7 @@ def augmentation(*, flip: bool = False, shift: Share = 0.1, brightness: Share = 
 
 
 def _flip(clips: Tensor, generator: torch.Generator) -> Tensor:
-    mirrored = torch.rand(len(clips), generator=generator) < 0.5
+    mirrored = shard.uniform(len(clips), generator=generator) < 0.5
     return torch.where(mirrored[:, None, None, None, None], clips.flip(-1), clips)
 
 
@@ -43,7 +44,7 @@ def _shift(clips: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Move each clip by whole pixels, the same in all of its frames."""
     height, width = clips.shape[-2:]
     reach = torch.tensor([share * height, share * width])
-    moves = ((2 * torch.rand(len(clips), 2, generator=generator) - 1) * reach).round().long()
+    moves = ((2 * shard.uniform(len(clips), 2, generator=generator) - 1) * reach).round().long()
     moved = torch.zeros_like(clips)
     for target, source, (down, right) in zip(moved, clips, moves.tolist(), strict=True):
         to_rows, from_rows = _overlap(down, height)
@@ -58,5 +59,5 @@ def _overlap(move: int, length: int) -> tuple[slice, slice]:
 
 
 def _brighten(clips: Tensor, reach: float, generator: torch.Generator) -> Tensor:
-    factor = 1 + reach * (2 * torch.rand(len(clips), 1, 1, 1, 1, generator=generator) - 1)
+    factor = 1 + reach * (2 * shard.uniform(len(clips), 1, 1, 1, 1, generator=generator) - 1)
     return (clips * factor).clamp_(0, 1)

@@ -20,6 +20,7 @@ from dance_lib.study.parameters import parse_overrides
 from dance_lib.study.schema import unknown
 from dance_lib.train import report
 from dance_lib.train.loop import forget
+from dance_lib.train.processes import here
 from dance_lib.train.pruning import check, prune
 from dance_lib.train.recipe import Recipe
 
@@ -63,12 +64,17 @@ class Asked:
 def train(asked: Asked, say: Say) -> Path:
     """Open the clips, train, prune, save, and say what came of it.
 
+    Where several processes train together, one of them writes and speaks.
+
     What is needed to go on after a kill lies beside the checkpoint until that is written.
 
     Raises:
         DanceError: what is wrong with the places, the options or the clips; found
             before anything is trained.
     """
+    processes = here()
+    if not processes.is_main:
+        say = _nothing
     _check_places(asked)
     fields = _recipe_fields(asked)
     clips, held_out = _open_sets(asked, _clip_shape(asked))
@@ -91,14 +97,20 @@ def train(asked: Asked, say: Say) -> Path:
     except KeyboardInterrupt:
         say("stopped; the same command goes on behind the last whole epoch")
         raise
-    save(net, asked.out, clips.classes)
-    forget(progress)
+    if processes.is_main:
+        save(net, asked.out, clips.classes)
+        forget(progress)
     for line in (
         *report.results(net, clips, held_out, done, recipe),
         *report.next_commands(asked.out, _dataset(asked), asked.videos),
     ):
         say(line)
+    processes.end()
     return asked.out
+
+
+def _nothing(line: str) -> None:
+    """Say nothing."""
 
 
 def _check_places(asked: Asked) -> None:

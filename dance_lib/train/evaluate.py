@@ -14,6 +14,7 @@ from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Dense, Masked
 from dance_lib.meter.cost import mac_ratios
 from dance_lib.network import Dance
+from dance_lib.train.processes import here
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,30 +71,43 @@ def predict(
             raise DanceError(f"the plan is for {len(plan)} clips, the set has {len(clips)}")
     elif plan not in ("controller", "dense"):
         raise DanceError(f"plan {plan!r} is none of 'controller', 'dense' and a PruningPlan")
+    processes = here()
+    shard = processes.shard(len(clips))
+    if shard is not None and isinstance(plan, PruningPlan):
+        plan = plan[shard.rows]
+    own = processes.own(clips)
     net.eval()
-    logits, targets, plans = [], [], []
-    shown: Iterable[tuple[Tensor, Tensor, Tensor]] = batches(clips, batch_size)
+    logits, plans = [], []
+    shown: Iterable[tuple[Tensor, Tensor, Tensor]] = batches(own, batch_size)
     if title is not None:
-        total = math.ceil(len(clips) / batch_size)
-        shown = tqdm(shown, desc=title, total=total, leave=False)
-    for batch, target, rows in shown:
-        stem_output = net.stem(batch)
-        if plan == "dense":
-            logits.append(net.body(stem_output, Dense()))
-        else:
-            chosen = net.plan_from(stem_output, batch) if isinstance(plan, str) else plan[rows]
-            plans.append(chosen)
-            logits.append(net.body(stem_output, Masked(chosen)))
-        targets.append(target)
-    return Prediction(
-        torch.cat(logits), torch.cat(targets), PruningPlan.cat(plans) if plans else None
-    )
+        total = math.ceil(len(own) / batch_size)
+        shown = tqdm(shown, desc=title, total=total, leave=False, **processes.bar)
+    with processes.at_work(net) as device:
+        for read, _, rows in shown:
+            batch = read.to(device)
+            stem_output = net.stem(batch)
+            if plan == "dense":
+                logits.append(net.body(stem_output, Dense()).cpu())
+            else:
+                chosen = net.plan_from(stem_output, batch) if isinstance(plan, str) else plan[rows]
+                plans.append(chosen.to("cpu"))
+                logits.append(net.body(stem_output, Masked(chosen.to(device))).cpu())
+    whole = None if not plans else _of_all(plans, len(clips))
+    return Prediction(processes.cat(torch.cat(logits), len(clips)), clips.targets, whole)
 
 
 @torch.inference_mode()
 def choose_plans(net: Dance, clips: ClipSet, batch_size: int = 64) -> PruningPlan:
     """The controller's plans for all clips; runs the stem alone."""
+    processes = here()
+    own = processes.own(clips)
     net.eval()
-    return PruningPlan.cat(
-        [net.plan_from(net.stem(batch), batch) for batch, _, _ in batches(clips, batch_size)]
-    )
+    with processes.at_work(net) as device:
+        moved = (batch.to(device) for batch, _, _ in batches(own, batch_size))
+        plans = [net.plan_from(net.stem(batch), batch).to("cpu") for batch in moved]
+    return _of_all(plans, len(clips))
+
+
+def _of_all(plans: list[PruningPlan], clips: int) -> PruningPlan:
+    """The plans of all clips from those that this process made."""
+    return PruningPlan.cat(here().joined(PruningPlan.cat(plans), clips))

@@ -18,6 +18,8 @@ from dance_lib.data.clips import Augment, ClipSet, batches
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Recorded
 from dance_lib.network import Dance, not_finite
+from dance_lib.shard import opened
+from dance_lib.train.processes import here
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +33,8 @@ class Step:
     """A batch, and where in its stage it stands.
 
     Attributes:
-        clips: (N, C, T, H, W). targets, rows: (N,).
+        clips: (n, C, T, H, W), those of this process: all of them, n = N, where it is alone.
+        targets, rows: (N,), of the whole batch. Rows are on the CPU, the rest with the network.
         progress: part of the stage that is done, in [0, 1).
     """
 
@@ -99,60 +102,76 @@ def fit(
             the message names stage, step and unit or tensor. What was kept before stays, to go on
             from.
     """
-    optimizer = torch.optim.AdamW(
-        [{"params": list(r.parameters), "lr": r.peak} for r in rates], weight_decay=weight_decay
-    )
-    history: list[dict[str, Any]] = []
-    peaks = [r.peak for r in rates]
-    mark = ""
-    kept = None if resume is None else resume.with_name(f"{resume.name}.{stage.replace(' ', '-')}")
-    if kept is not None:
-        numbers = (stage, epochs, batch_size, seed, peaks, weight_decay, clips.hash, len(clips))
-        mark = repr((numbers, settings, _digest(net)))
-    state = None if kept is None else _read_kept(kept, mark)
-    if state is not None:
-        net.load_state_dict(state["net"])
-        optimizer.load_state_dict(state["optimizer"])
-        history = state["history"]
-    _check_weights(net, f"the start of {stage}")
-    steps = math.ceil(len(clips) / batch_size)
-    with tqdm(
-        total=epochs * steps, initial=len(history) * steps, desc=stage, mininterval=1.0
-    ) as bar:
-        for epoch in range(len(history), epochs):
-            start = perf_counter()
-            prepare()
-            epoch_seed = seed * 100_003 + epoch
-            torch.manual_seed(epoch_seed)  # gate noise and dropout
-            seen: dict[str, list[float]] = {}
-            epoch_batches = batches(clips, batch_size, shuffle_seed=epoch_seed, augment=augment)
-            for i, batch in enumerate(epoch_batches):
-                progress = (epoch * steps + i) / (epochs * steps)
-                for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                    group["lr"] = rate.peak * rate.shape(progress)
-                step, where = Step(*batch, progress), f"{stage}, step {epoch * steps + i}"
-                value = loss(step)
-                _check_loss(value, net, step, where)
-                optimizer.zero_grad(set_to_none=True)
-                value.backward()
-                _check_gradients(net, where)
-                optimizer.step()
-                step.metrics["loss"] = value.item()
-                for name, metric in step.metrics.items():
-                    seen.setdefault(name, []).append(metric)
-                bar.update()
-            _check_weights(net, f"{stage}, end of epoch {epoch}")
-            means = {name: sum(values) / len(values) for name, values in seen.items()}
-            history.append(
-                {"stage": stage, "epoch": epoch, "seconds": perf_counter() - start, **means}
-            )
-            bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
-            if kept is not None:
-                state = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
-                # Opened here: of a path of its own, torch would not say that the disk is full.
-                with replacing(kept) as partial, partial.open("wb") as file:
-                    torch.save({"mark": mark, "history": history, **state}, file)
-    return history
+    processes = here()
+    with processes.at_work(net) as device, processes.together(net, loss) as run:
+        optimizer = torch.optim.AdamW(
+            [{"params": list(r.parameters), "lr": r.peak} for r in rates], weight_decay=weight_decay
+        )
+        history: list[dict[str, Any]] = []
+        peaks = [r.peak for r in rates]
+        mark = ""
+        kept = None
+        if resume is not None:
+            kept = resume.with_name(f"{resume.name}.{stage.replace(' ', '-')}")
+            numbers = (stage, epochs, batch_size, seed, peaks, weight_decay, clips.hash, len(clips))
+            mark = repr((numbers, settings, _digest(net)))
+        # Told by the main process, which alone writes: the others may not see its disk.
+        state = processes.told(lambda: _read_kept(kept, mark))
+        if state is not None:
+            net.load_state_dict(state["net"])
+            optimizer.load_state_dict(state["optimizer"])
+            history = state["history"]
+        _check_weights(net, f"the start of {stage}")
+        steps = math.ceil(len(clips) / batch_size)
+        with tqdm(
+            total=epochs * steps,
+            initial=len(history) * steps,
+            desc=stage,
+            mininterval=1.0,
+            **processes.bar,
+        ) as bar:
+            for epoch in range(len(history), epochs):
+                start = perf_counter()
+                prepare()
+                epoch_seed = seed * 100_003 + epoch
+                torch.manual_seed(epoch_seed)  # gate noise and dropout
+                seen: dict[str, list[float]] = {}
+                epoch_batches = batches(
+                    clips,
+                    batch_size,
+                    shuffle_seed=epoch_seed,
+                    augment=augment,
+                    process=processes.place,
+                )
+                for i, (own, targets, rows) in enumerate(epoch_batches):
+                    progress = (epoch * steps + i) / (epochs * steps)
+                    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                        group["lr"] = rate.peak * rate.shape(progress)
+                    step = Step(own.to(device), targets.to(device), rows, progress)
+                    where = f"{stage}, step {epoch * steps + i}"
+                    with opened(processes.shard(len(rows))):
+                        value = run(step)
+                    _check_loss(value, net, step, where)
+                    optimizer.zero_grad(set_to_none=True)
+                    value.backward()
+                    _check_gradients(net, where)
+                    optimizer.step()
+                    step.metrics["loss"] = value.item()
+                    for name, metric in step.metrics.items():
+                        seen.setdefault(name, []).append(metric)
+                    bar.update()
+                _check_weights(net, f"{stage}, end of epoch {epoch}")
+                means = {name: sum(values) / len(values) for name, values in seen.items()}
+                history.append(
+                    {"stage": stage, "epoch": epoch, "seconds": perf_counter() - start, **means}
+                )
+                bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
+                if kept is not None and processes.is_main:
+                    state = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
+                    # Opened here: of a path of its own, torch would not say that the disk is full.
+                    with replacing(kept) as partial, partial.open("wb") as file:
+                        torch.save({"mark": mark, "history": history, **state}, file)
+        return history
 
 
 def forget(resume: Path) -> None:
@@ -162,12 +181,12 @@ def forget(resume: Path) -> None:
             kept.unlink()
 
 
-def _read_kept(kept: Path, mark: str) -> dict[str, Any] | None:
+def _read_kept(kept: Path | None, mark: str) -> dict[str, Any] | None:
     """What a run of the same numbers left to go on from; None where there is nothing of use."""
-    if not kept.is_file():
+    if kept is None or not kept.is_file():
         return None
     try:
-        state = torch.load(kept, weights_only=True)
+        state = torch.load(kept, map_location="cpu", weights_only=True)
         return state if state["mark"] == mark else None
     except Exception as error:  # as many kinds as there are ways to damage a file
         logger.warning("%s can't be read, so this stage starts anew (%r)", kept, error)

@@ -1,9 +1,10 @@
 """A trained controller at another budget: one constant added to all of its gate logits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from dance_lib.aap.controller import Controller
 from dance_lib.aap.statistics import Statistics
@@ -19,6 +20,7 @@ def shift_for(
     budget: float,
     tolerance: float = 0.002,
     halvings: int = 30,
+    join: Callable[[Tensor], Tensor] = lambda ratios: ratios,
 ) -> float:
     """The shift of all gate logits that brings the mean R of some clips to a budget.
 
@@ -30,12 +32,13 @@ def shift_for(
         statistics: of the clips, in batches, as `Dance.statistics` gives them.
         tolerance: distance of the mean R from the budget that is near enough.
         halvings: how often the interval [-8, 8] is halved at most.
+        join: R of these clips, (n,) -> of all clips, where other processes have the rest.
     """
     low, high = -FARTHEST, FARTHEST
     missed_by: dict[float, float] = {}
     for _ in range(halvings):
         middle = (low + high) / 2
-        ratio = mean_ratio(net, statistics, middle)
+        ratio = join(ratios_at(net, statistics, middle)).mean().item()
         missed_by[middle] = abs(ratio - budget)
         if missed_by[middle] < tolerance:
             break
@@ -46,12 +49,18 @@ def shift_for(
 @torch.no_grad()
 def mean_ratio(net: Dance, statistics: Sequence[Statistics], shift: float = 0.0) -> float:
     """Mean R of the clips of these statistics, all gate logits shifted."""
+    return ratios_at(net, statistics, shift).mean().item()
+
+
+@torch.no_grad()
+def ratios_at(net: Dance, statistics: Sequence[Statistics], shift: float = 0.0) -> Tensor:
+    """R of each clip of these statistics, (N,), all gate logits shifted."""
     with shifted(net.controller, shift):
         ratios = [
             mac_ratios(net.structure, net.controller.decide(s), net.controller.macs)
             for s in statistics
         ]
-    return torch.cat(ratios).mean().item()
+    return torch.cat(ratios)
 
 
 @torch.no_grad()

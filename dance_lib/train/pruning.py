@@ -91,5 +91,5 @@ def check(net: Dance, train: ClipSet, recipe: Recipe, variant: Variant) -> None:
 def least_ratio(net: Dance) -> float:
     """R of the plan that keeps as little as a controller of this network can keep."""
     net.eval()
-    clip = torch.zeros(1, *net.clip_shape)
+    clip = torch.zeros(1, *net.clip_shape, device=net.mean.device)
     return mean_ratio(net, [net.statistics(net.stem(clip), clip)], CLOSED)

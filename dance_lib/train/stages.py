@@ -1,6 +1,6 @@
 """The stages of training, each a loss and the parameters it moves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
+from dance_lib import shard
 from dance_lib.aap.plan import PruningPlan
 from dance_lib.ava import MIN_CLIPS, AVALoss, Variant
 from dance_lib.data.clips import ClipSet, batches
@@ -17,7 +18,9 @@ from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Masked, Recorded
 from dance_lib.network import Dance
 from dance_lib.train.loop import Rate, Step, cosine, fit, one_cycle
+from dance_lib.train.norms import over_all_clips
 from dance_lib.train.operating_point import shift_for, shift_gates
+from dance_lib.train.processes import here
 from dance_lib.train.recipe import Recipe
 
 History = list[dict[str, Any]]
@@ -68,7 +71,7 @@ def train_ava(
     least = _least_clips(variant)
 
     def loss(step: Step) -> Tensor:
-        if variant == "none" or len(step.clips) < least:  # the rest of an epoch may be too small
+        if variant == "none" or len(step.rows) < least:  # the rest of an epoch may be too small
             return _dense_loss(net, recipe, teacher, step)
         outputs: dict[str, Tensor] = {}
         logits = net.body(net.stem(step.clips), Recorded(outputs.__setitem__))
@@ -206,7 +209,7 @@ def train_joint(
         resume=resume,
     )
     if recipe.joint_epochs:
-        update_bn((batch[0] for batch in batches(clips, recipe.batch_size)), net)
+        _recompute_norms(net, clips, recipe)
         calibrate(net, clips, recipe)
     return history
 
@@ -232,7 +235,7 @@ def train_planned(
 
     def loss(step: Step) -> Tensor:
         stem_output = net.stem(step.clips)
-        logits = net.body(stem_output, Masked(plans(stem_output)))
+        logits = net.body(stem_output, Masked(plans(stem_output).to(stem_output.device)))
         return _task_loss(recipe, logits, teacher, step)
 
     def prepare() -> None:
@@ -349,13 +352,18 @@ def _dense_loss(net: Dance, recipe: Recipe, teacher: Tensor | None, step: Step) 
 
 
 def _task_loss(recipe: Recipe, logits: Tensor, teacher: Tensor | None, step: Step) -> Tensor:
-    """Cross-entropy, plus τ² KL to the teacher's soft labels (Hinton et al., arXiv 1503.02531)."""
+    """Cross-entropy, plus τ² KL to the teacher's soft labels (Hinton et al., arXiv 1503.02531).
+
+    Args:
+        logits: of the clips of this process; the loss is of the whole batch.
+    """
+    logits = shard.gathered(logits)
     step.metrics["accuracy"] = (logits.argmax(1) == step.targets).float().mean().item()
     loss = F.cross_entropy(logits, step.targets, label_smoothing=recipe.label_smoothing)
     if teacher is None or recipe.distill == 0:
         return loss
     tau = recipe.distill_temperature
-    soft = F.log_softmax(teacher[step.rows] / tau, 1)
+    soft = F.log_softmax(teacher[step.rows].to(logits.device) / tau, 1)
     distance = F.kl_div(
         F.log_softmax(logits / tau, 1), soft, reduction="batchmean", log_target=True
     )
@@ -369,8 +377,27 @@ def calibrate(net: Dance, clips: ClipSet, recipe: Recipe, tolerance: float = 0.0
     Uses the clips it is given and no labels; returns the shift. It moves the operating point of a
     trained controller by the little that noise and annealing left over.
     """
+    processes = here()
+    own = processes.own(clips)
     net.eval()
-    statistics = [net.statistics(net.stem(c), c) for c, _, _ in batches(clips, recipe.batch_size)]
-    shift = shift_for(net, statistics, recipe.budget, tolerance)
-    shift_gates(net.controller, shift)
+    with processes.at_work(net) as device:
+        moved = (batch.to(device) for batch, _, _ in batches(own, recipe.batch_size))
+        join = partial(processes.cat, total=len(clips))
+        statistics = [net.statistics(net.stem(batch), batch) for batch in moved]
+        shift = shift_for(net, statistics, recipe.budget, tolerance, join=join)
+        shift_gates(net.controller, shift)
     return shift
+
+
+def _recompute_norms(net: Dance, clips: ClipSet, recipe: Recipe) -> None:
+    """Norm statistics without gate noise: the mean over all batches."""
+    processes = here()
+
+    def inputs() -> Iterator[Tensor]:
+        shared = batches(clips, recipe.batch_size, process=processes.place)
+        for batch, _, rows in shared:
+            with shard.opened(processes.shard(len(rows))):  # until the next is asked for
+                yield batch.to(device)
+
+    with processes.at_work(net) as device, over_all_clips(net):
+        update_bn(inputs(), net)

@@ -23,11 +23,11 @@ def make_net(seed: int = 0, **options) -> Dance:
     return Dance(TwoBlocks(), TwoBlocks.clip, grid=4, **options)
 
 
-def make_clips(count: int = CLIPS, seed: int = 0, **columns) -> ClipSet:
+def make_clips(count: int = CLIPS, seed: int = 0, shape=TwoBlocks.clip, **columns) -> ClipSet:
     """Noise, brighter with the class; stored back to front. `columns` go into the table."""
     draw = np.random.default_rng(seed)
     targets = np.arange(count) % CLASSES
-    _, frames, height, width = TwoBlocks.clip
+    _, frames, height, width = shape
     noise = draw.integers(0, 150, (count, frames, height, width, 3))
     pixels = (noise + 25 * targets[:, None, None, None, None]).astype(np.uint8)
     table = pd.DataFrame(
