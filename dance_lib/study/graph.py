@@ -72,7 +72,7 @@ def plan(
 
     Args:
         only: notebooks asked for, all of them where none is named. Others have no jobs where what
-            they need does not run: with `arm=frozen` alone, say, those that compare it with another.
+            they need does not run: with `arm=frozen`, say, those that compare it with another arm.
 
     Raises:
         DanceError: an unknown profile, notebook or parameter, a value that does not fit, or a
