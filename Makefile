@@ -40,5 +40,5 @@ lint: env  ## style, format and types, notebooks too
 lab: env  ## read and explore the notebooks
 	$(bin)/jupyter lab notebooks
 
-site: env  ## pages of the newest run, or of the committed one, for a browser without a network
+site: env  ## pages of results/default, or of the committed run, for a browser without a network
 	$(bin)/dance site $(ARGS)
