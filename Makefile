@@ -37,8 +37,8 @@ lint: env  ## style, format and types, notebooks too
 	$(bin)/ruff format --check
 	$(bin)/mypy
 
-lab: env  ## read and explore the notebooks
-	$(bin)/jupyter lab notebooks
+lab: env  ## read and explore the notebooks (as root: ARGS=--allow-root)
+	$(bin)/jupyter lab notebooks $(ARGS)
 
-site: env  ## pages of the newest run, or of the committed one, for a browser without a network
+site: env  ## pages of results/default, or of the committed run, for a browser without a network
 	$(bin)/dance site $(ARGS)

@@ -9,6 +9,12 @@ from pandas.io.formats.style import Styler
 from dance_lib.analysis import reading
 from dance_lib.analysis.intervals import clip_interval, paired_difference
 
+TOLD_BY = {
+    "size_only": "width, height and length of the video alone",
+    "single_frame": "one frame alone",
+    "shuffled_frames": "frames in random order",
+    "background": "clips without their actors",
+}
 MISS = 0.02  # a mean R further than this from its budget stays out of equal-MACs comparisons
 
 
@@ -132,6 +138,17 @@ def styled(table: pd.DataFrame) -> Styler:
         shown["shuffled plans lose, points"] = table["shuffled_loss"].map(_percent)
     if "on_budget" in table:
         shown["on budget"] = table["on_budget"].map({True: "yes", False: "no"}).fillna("")
+    return reading.table(shown)
+
+
+def styled_baselines(baselines: pd.DataFrame) -> Styler:
+    """Accuracy of each baseline of 01_dense, mean over seeds, by what it is told."""
+    table = baselines.groupby("baseline", sort=False).agg(
+        {"accuracy": "mean", "clips": "max", "seed": "nunique"}
+    )
+    shown = pd.DataFrame({"told by": [TOLD_BY[name] for name in table.index]})
+    shown["accuracy, %"] = [_percent(share) for share in table["accuracy"]]
+    shown["clips"], shown["seeds"] = table["clips"].tolist(), table["seed"].tolist()
     return reading.table(shown)
 
 

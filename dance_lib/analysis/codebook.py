@@ -146,7 +146,7 @@ def figure(accuracy: pd.DataFrame, speed: pd.DataFrame) -> Figure:
         ylabel="accuracy (%), 95 % interval",
         title=sample(first["clips"], accuracy["seeds"].max()),
     )
-    left.legend(frameon=False, loc="center right")
+    left.legend(frameon=False, loc="best")
     shown = speed[~speed["form"].str.startswith(DENSE)]
     for key, rows in shown.groupby(["form", "engine"], sort=False):
         form, engine = map(str, key)

@@ -38,14 +38,14 @@ def expected(speeds: pd.DataFrame, paper: Mapping[str, float]) -> Figure:
         rows = speeds["device"] == device.name
         axes.plot(speeds.loc[rows, "speedup"], place[rows], "o", alpha=0.8)
         _factors(axes, device.title, paper.get(device.name))
-        axes.set_xlabel("modelled speedup over dense\n(and energy, at constant power)")
+        axes.set_xlabel("speedup over dense (and\nenergy, at constant power)")
     first = speeds["device"] == DEVICES[0].name  # the energy of operations is the same for all
     panels[-1].hlines(
         place[first], speeds.loc[first, "energy_low"], speeds.loc[first, "energy_high"],
         linewidth=6, alpha=0.8,
     )  # fmt: skip
     _factors(panels[-1], "Energy of operations, 45 nm", paper.get("energy"))
-    panels[-1].set_xlabel("modelled energy, dense over pruned")
+    panels[-1].set_xlabel("energy, dense over pruned")
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
     figure.suptitle(

@@ -20,6 +20,12 @@ from dance_lib.devices.roofline import COSTS, PLANS, clip_times, operation_energ
 
 RUN = ["arm", "seed", "fold"]
 CLAIMS = {"jetson-nano": "jetson-nano", "snapdragon-8-gen-1": "snapdragon", "energy": "energy"}
+IN_WORDS = {
+    "float32_gmacs": "arithmetic in float32",
+    "float16_gmacs": "arithmetic in float16",
+    "bandwidth_gb": "memory bandwidth",
+    "power_w": "power",
+}
 LEFT_OUT = (
     "It leaves out what a kernel that skips pays for skipping (gathers, indices, unequal shapes), "
     "launches, caches, and reading and decoding the video; batch 1; peaks that no network reaches"
@@ -105,7 +111,8 @@ def processors() -> str:
 
 def shown_devices(table: pd.DataFrame) -> Styler:
     """The figures of the devices, as a reader wants them."""
-    return reading.table(table, digits=1, empty="not published")
+    named = table.assign(figure=table["figure"].map(IN_WORDS))
+    return reading.table(named, digits=1, empty="not published")
 
 
 def shown_speeds(speeds: pd.DataFrame) -> Styler:

@@ -7,6 +7,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from dance_lib.analysis import reading
+from dance_lib.analysis.figures import seeds_in_words
 from dance_lib.analysis.intervals import factor_interval
 from dance_lib.analysis.latency import SETTING, measured_on
 from dance_lib.devices.runs import DENSE, read_runs
@@ -137,7 +138,7 @@ def summary(host: pd.DataFrame, devices: pd.DataFrame, speeds: pd.DataFrame) -> 
                 meter="roofline",
                 kind="modelled",
                 energy_ratio=means["speedup"],
-                sample=means["seed"].map("{} seeds".format),
+                sample=[seeds_in_words(seeds) for seeds in means["seed"]],
             )
         )
     shown = [part.reindex(columns=SUMMARY) for part in parts if len(part)]
@@ -167,7 +168,7 @@ def devices_origin(runs: pd.DataFrame, reasons: list[str], folder: str | Path) -
     if runs.empty and not reasons:
         return (
             f"**Not tested:** `{folder}` has no `runs.yml`. Put logs of a device there with that "
-            "file, which says what ran (README, *Energy of a device*), and run this again."
+            "file, which says what ran (DEVICES.md shows one), and run this again."
         )
     lines = [f"{len(runs)} runs on {runs['device'].nunique()} devices, from `{folder}`."]
     return "\n".join([*lines, *(f"- refused: {reason}" for reason in reasons)])
@@ -207,8 +208,10 @@ def shown_host(table: pd.DataFrame) -> Styler:
     return _shown(table, ["model", "threads", *columns], columns)
 
 
-def shown_devices(table: pd.DataFrame) -> Styler:
-    """The table of devices as a reader wants it."""
+def shown_devices(table: pd.DataFrame) -> Styler | None:
+    """The table of devices as a reader wants it; None where no log is there."""
+    if table.empty:
+        return None
     columns = {
         "device": "device", "network": "network", "part": "rail", "kind": "kind",
         "sample": "sample",

@@ -91,7 +91,8 @@ def ratios_by_stratum(strata: pd.DataFrame) -> Figure:
             rows, x="value", y="mac_ratio", hue="arm", style="arm", markers=True, dashes=False,
             ax=axes, legend=axes is panels[0][-1],
         )  # fmt: skip
-        axes.set(xlabel=name, ylabel="mean R, share of the dense MACs")
+        axes.margins(x=0.15)  # or the outer words of two panels meet
+        axes.set(xlabel=name, ylabel="mean R, share of\nthe dense MACs")
     of_one = strata[strata["stratum"] == names[0]].drop_duplicates("value")
     figure.suptitle(sample(of_one["clips"].sum(), strata["seeds"].max()), fontsize="medium")
     if panels[0][-1].get_legend() is not None:

@@ -30,7 +30,12 @@ def set_style() -> None:
 
 def sample(clips: int, seeds: int, what: str = "test clips") -> str:
     """How much stands behind a figure: `4,050 test clips, up to 4 seeds`."""
-    return f"{clips:,} {what}, {'one seed' if seeds == 1 else f'up to {seeds} seeds'}"
+    return f"{clips:,} {what}, {'' if seeds == 1 else 'up to '}{seeds_in_words(seeds)}"
+
+
+def seeds_in_words(seeds: int) -> str:
+    """`one seed`, `4 seeds`."""
+    return "one seed" if seeds == 1 else f"{seeds} seeds"
 
 
 def variability_by_unit(table: pd.DataFrame, measure: str, label: str, clips: int) -> Figure:
@@ -44,9 +49,12 @@ def variability_by_unit(table: pd.DataFrame, measure: str, label: str, clips: in
         table, x="unit", y=measure, hue="arm", style="arm", markers=True, dashes=False, ax=axes
     )
     behind = _held_out(clips, table)
-    axes.set(xlabel="unit, in order of execution", ylabel=label, title=behind)
+    axes.set(xlabel="unit, in order of execution", ylabel=label)
+    axes.set_title(behind, pad=26)  # the legend lies between: inside it may hide a line
     _tilt(figure)
-    axes.legend(title=None, frameon=False)
+    sns.move_legend(
+        axes, "lower center", bbox_to_anchor=(0.5, 1), ncols=4, title=None, frameon=False
+    )
     return figure
 
 
@@ -69,11 +77,12 @@ def magnitude_distributions(table: pd.DataFrame, units: Sequence[str], clips: in
     return grid.figure
 
 
-def keep_rates(units: pd.DataFrame, clips: int) -> Figure:
+def keep_rates(units: pd.DataFrame, clips: int, network: str) -> Figure:
     """Keep rate of each unit and axis, with the spread over clips; below, its share of the MACs.
 
     Args:
         units: as `tables.unit_rows`, of one network.
+        network: its name.
     """
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(8.5, 6), sharex=True, height_ratios=(2, 1), layout="constrained"
@@ -89,9 +98,10 @@ def keep_rates(units: pd.DataFrame, clips: int) -> Figure:
             places + 0.27 * (i - 1), 100 * rows["keep_rate"], 100 * rows["keep_sd"],
             fmt="none", ecolor="0.25", elinewidth=1,
         )  # fmt: skip
-    behind = sample(clips, units["seed"].nunique())
-    top.set(ylabel="kept (%)\n± SD over clips", ylim=(0, 118), title=behind)
-    top.legend(ncols=3, loc="upper center", frameon=False)
+    behind = f"{network}: {sample(clips, units['seed'].nunique())}"
+    top.set(ylabel="kept (%)\n± SD over clips", ylim=(0, 105))
+    top.set_title(behind, pad=26)  # above the legend
+    top.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     share = units.groupby("unit")[["dense_share", "mac_ratio"]].mean().loc[names]
     bottom.bar(places, 100 * share["dense_share"], 0.7, color="0.85", label="dense")
     bottom.bar(
@@ -108,14 +118,21 @@ def ratio_distribution(clips: pd.DataFrame, budget: float) -> Figure:
     figure, axes = plt.subplots(figsize=(7, 3.6))
     sns.ecdfplot(clips, x="mac_ratio", hue="arm", ax=axes)
     axes.axvline(budget, color="0.4", linestyle="--", linewidth=1)
-    axes.annotate("budget", (budget, 0.04), xytext=(4, 0), textcoords="offset points", color="0.3")
+    axes.annotate(
+        "budget",
+        (budget, 0.92),
+        xytext=(-4, 0),
+        textcoords="offset points",
+        color="0.3",
+        ha="right",
+    )
     axes.set(
         xlabel="R, ideal MACs of a clip as a share of the dense network",
         ylabel="share of clips",
         title=sample(clips["path"].nunique(), clips["seed"].nunique()),
         xlim=(0, 1),
     )
-    sns.move_legend(axes, "upper left", title=None, frameon=False)
+    sns.move_legend(axes, "center left", bbox_to_anchor=(1.01, 0.5), title=None, frameon=False)
     return figure
 
 

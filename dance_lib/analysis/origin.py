@@ -4,6 +4,8 @@ import pandas as pd
 
 from dance_lib import study
 
+CHANGED = {False: "none", True: "yes"}
+
 
 def of_tables(made: str, source: str | None) -> str:
     """One line for the head of a notebook that draws: which run folder, which commits."""
@@ -37,4 +39,7 @@ def runs_table(results: str) -> pd.DataFrame:
     """Where, when and how every run of this folder was made."""
     columns = ["notebook", "commit", "dirty", "seed", "device", "threads"]
     made = study.runs(results)[[*columns, "duration_s", "peak_memory_mb"]]
-    return made.assign(commit=made["commit"].str[:8])
+    made = made.assign(commit=made["commit"].str[:8], dirty=made["dirty"].map(CHANGED))
+    return made.rename(
+        columns={"dirty": "files changed", "duration_s": "seconds", "peak_memory_mb": "peak MB"}
+    )

@@ -32,7 +32,8 @@ def table(
         read = texts.T.rename_axis(index=across, columns=None).reset_index()
         read[across] = read[across].str.replace("_", " ")
     read.columns = [str(name).replace("_", " ") for name in read]
-    styler = Styler(read, precision=digits, na_rep=empty, escape="html", cell_ids=False)
+    styler = Styler(read, cell_ids=False)
+    styler.format(precision=digits, na_rep=empty, escape="html")  # Styler takes "" for no answer
     return styler.format_index(escape="html", axis=1).hide(axis="index")
 
 

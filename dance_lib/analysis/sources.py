@@ -1,35 +1,45 @@
 """The controller: what it costs, and what it has to see."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import pandas as pd
 
 from dance_lib.analysis.comparisons import compare
 from dance_lib.analysis.intervals import clip_interval
 
+MACS = "MACs"
+
 
 def cost_table(controllers: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
     """A row a network: parameters, MACs and bytes of the controller as shares of the dense network.
 
     Args:
-        controllers: `controller` of 03_aap, of one arm. parts: of the bench, with `model`,
-            `precision`, `part` and `share` of the dense time.
+        controllers: `controller` of 03_aap, of one arm. parts: `parts` of the bench, with `share`
+            of the dense time.
     """
     first = controllers.iloc[0]
     counted = {
-        name: first[name] / first[f"dense_{name}"] for name in ("parameters", "macs", "bytes")
+        word: first[name] / first[f"dense_{name}"]
+        for word, name in (("parameters", "parameters"), (MACS, "macs"), ("bytes", "bytes"))
     }
     rows = [
-        {"network": "of this study", "what": f"{name} of the controller", "share": share,
+        {"network": "of this study", "what": f"{word} of the controller", "share": share,
          "kind": "counted"}
-        for name, share in counted.items()
+        for word, share in counted.items()
     ]  # fmt: skip
     rows += [
-        {"network": f"{part['model']}, {part['precision']}", "what": part["part"],
-         "share": part["share"], "kind": "measured"}
+        {"network": _timed(part), "what": f"time of {part['part']}", "share": part["share"],
+         "kind": "measured"}
         for part in parts.to_dict("records")
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _timed(part: Mapping[Hashable, Any]) -> str:
+    """A network and how it ran: `r3d_18, bfloat16, one core, batch 8`."""
+    cores = {"one": "one core", "all": "all cores"}.get(part["threads"], part["threads"])
+    return f"{part['model']}, {part['precision']}, {cores}, batch {part['batch']}"
 
 
 def sources_table(
@@ -69,7 +79,7 @@ def sources_table(
 
 def sources_answer(costs: pd.DataFrame, sources: pd.DataFrame) -> str:
     """What deciding costs, and whether the stem's statistics are enough."""
-    macs = costs[costs["what"] == "macs of the controller"]["share"].iloc[0]
+    macs = costs[costs["what"] == f"{MACS} of the controller"]["share"].iloc[0]
     others = "; ".join(
         f"{row['arm']} {100 * row['against']:+.1f} points "
         f"[{100 * row['against_low']:+.1f}, {100 * row['against_high']:+.1f}]"

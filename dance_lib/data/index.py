@@ -64,7 +64,7 @@ def load_index(
     """
     root = Path(data_root)
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; data_root must hold the clips")
+        raise DataError(f"{root}: no such folder; it must hold the videos")
     try:
         clips = _read_layout(dataset, root, fold, table, lists)
     except OSError as error:

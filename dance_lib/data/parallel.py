@@ -1,5 +1,6 @@
 """One function over many items, on several processes, in order and with a progress bar."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
@@ -17,12 +18,16 @@ Result = TypeVar("Result")
 def in_parallel(
     function: Callable[[Item], Result], items: Sequence[Item], *, workers: int, title: str
 ) -> Iterator[Result]:
-    """Yield `function(item)` for every item, in order; with `workers` ≤ 1 in this process.
+    """Yield `function(item)` for every item, in order; in this process where one is enough.
 
     PyTorch's own loader does the work: a worker that dies is noticed, and an exception in one is
     raised here. Every process computes on one thread, this one too while it does: with another
     number of threads, sums round differently and results would depend on `workers`.
+
+    Args:
+        workers: processes, if the machine has as many cores; more would get in each other's way.
     """
+    workers = min(workers, len(os.sched_getaffinity(0)))
     loader = DataLoader(
         _Calls(function, items),
         batch_size=None,

@@ -137,8 +137,8 @@ def _tiles(axes: Axes, view: View) -> None:
         axes.set_xlabel("dashed: the action")
     else:
         axes.set_xlabel("")
-    state = "kept" if view.kept_frames[t] else "dropped"
-    axes.set_title(f"frame {t + 1} ({state}), {100 * view.tiles.mean():.0f} % of the area kept")
+    of_others = "" if view.kept_frames[t] else " is dropped; of the others"
+    axes.set_title(f"frame {t + 1}{of_others}: {100 * view.tiles.mean():.0f} % of the area kept")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 

@@ -57,7 +57,9 @@ class Panel:
         del rest["continuous_update"]
         self.network = widgets.Dropdown(options=list(pairs), description="network", **rest)
         self.words, self.error = widgets.HTML(), widgets.HTML()
-        self.picture = widgets.Image(format="png", layout={"width": "100%", "max_width": "1100px"})
+        # Narrower than that, as on a phone, it scrolls: words shrunk further can't be read.
+        width = {"width": "100%", "min_width": "700px", "max_width": "1100px"}
+        self.picture = widgets.Image(format="png", layout=width)
         self.seconds = 0.0
         self._update(None)
         # What is there by now stays; looking through it for cycles now and then takes long.
@@ -68,7 +70,8 @@ class Panel:
     def _ipython_display_(self) -> None:
         """Show controls, words and picture."""
         controls = widgets.HBox(self._controls, layout={"flex_flow": "row wrap"})
-        display(widgets.VBox([controls, self.error, self.words, self.picture]))
+        picture = widgets.Box([self.picture], layout={"overflow": "auto"})
+        display(widgets.VBox([controls, self.error, self.words, picture]))
 
     @property
     def _controls(self) -> list[Any]:

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from dance_lib.site.safe import safe_html
 
-WIDE = 1000  # pixels; fitted to a phone, words of a figure as wide as that can't be read
+WIDE = 800  # pixels; fitted to a phone, words of a figure as wide as that can't be read
 
 
 class Page:

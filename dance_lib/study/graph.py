@@ -61,8 +61,18 @@ class Job:
         return [file for job in self.needs for file in job.outputs]
 
 
-def plan(root: Path, profile: str, overrides: Mapping[str, str]) -> list[Job]:
+class _NotRunError(DanceError):
+    """A notebook wants values which the one it needs does not run with."""
+
+
+def plan(
+    root: Path, profile: str, overrides: Mapping[str, str], only: Sequence[str] = ()
+) -> list[Job]:
     """Return all jobs of the study, every one after those it needs.
+
+    Args:
+        only: notebooks asked for, all of them where none is named. Others have no jobs where what
+            they need does not run: with `arm=frozen`, say, those that compare it with another arm.
 
     Raises:
         DanceError: an unknown profile, notebook or parameter, a value that does not fit, or a
@@ -76,9 +86,15 @@ def plan(root: Path, profile: str, overrides: Mapping[str, str]) -> list[Job]:
         root, manifest, load_matrix(root), load_profile(root, profile), overrides, declared
     )
     study.check_names()
+    wanted = manifest.with_needs(only or manifest.notebooks)
     jobs: dict[str, list[Job]] = {}
     for notebook in study.manifest.notebooks:
-        jobs[notebook] = list(study.jobs(notebook, jobs))
+        try:
+            jobs[notebook] = list(study.jobs(notebook, jobs))
+        except _NotRunError:
+            if notebook in wanted:
+                raise
+            jobs[notebook] = []
     return list(itertools.chain.from_iterable(jobs.values()))
 
 
@@ -182,8 +198,8 @@ class _Needed:
             )
         return itertools.chain.from_iterable(jobs)
 
-    def _not_run(self, values: str) -> DanceError:
-        return DanceError(f"{self.notebook} needs {self.need} with {values}, which is not run")
+    def _not_run(self, values: str) -> _NotRunError:
+        return _NotRunError(f"{self.notebook} needs {self.need} with {values}, which is not run")
 
 
 def _filled(

@@ -43,10 +43,14 @@ def keep(run_folder: Path, target: Path, root: Path) -> int:
 
 
 def _without_paths(notebook: Path) -> bytes:
-    """An executed notebook without the places where papermill read and wrote it."""
+    """An executed notebook without the places where papermill read and wrote it, and without
+    warnings, which name files of the machine."""
     content = json.loads(notebook.read_text(encoding="utf-8"))
     for place in ("input_path", "output_path"):
         content.get("metadata", {}).get("papermill", {}).pop(place, None)
+    for cell in content.get("cells", []):
+        if "outputs" in cell:
+            cell["outputs"] = [out for out in cell["outputs"] if out.get("name") != "stderr"]
     return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
 

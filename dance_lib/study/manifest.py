@@ -1,5 +1,6 @@
 """The manifest: which notebooks there are, what each needs and makes, and how long it takes."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -46,6 +47,14 @@ class Manifest(Strict):
     def templates(self, notebook: str) -> tuple[str, ...]:
         """Return what a notebook makes: its products, and the provenance that each one writes."""
         return (*self.notebooks[notebook].products, provenance(notebook))
+
+    def with_needs(self, notebooks: Iterable[str]) -> set[str]:
+        """Return these notebooks and all they need, directly or not."""
+        wanted = set(notebooks)
+        for name in reversed(self.notebooks):  # what is needed stands earlier
+            if name in wanted:
+                wanted.update(self.notebooks[name].needs)
+        return wanted
 
     @property
     def fan_out_names(self) -> set[str]:

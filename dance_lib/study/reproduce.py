@@ -15,7 +15,7 @@ from dance_lib.errors import DanceError
 from dance_lib.study import batch, paths
 from dance_lib.study.alone import alone_in
 from dance_lib.study.graph import Job, plan
-from dance_lib.study.manifest import Manifest, load_manifest
+from dance_lib.study.manifest import load_manifest
 from dance_lib.study.parameters import parse_overrides
 from dance_lib.study.place import Place, find_place
 from dance_lib.study.profile import load_profile
@@ -64,8 +64,10 @@ def reproduce(request: Request, say: Say = print) -> bool:
     place = find_place(request.workflow_profile, request.cores)
     manifest = load_manifest(request.root)
     overrides = parse_overrides(request.overrides)
-    jobs = plan(request.root, request.profile, overrides)
-    targets = _targets(request, manifest, jobs)
+    for notebook in request.only:
+        manifest.entry(notebook)  # or refused
+    jobs = plan(request.root, request.profile, overrides, request.only)
+    targets = [job for job in jobs if not request.only or job.notebook in request.only]
     settings = Settings.choose(
         request.profile,
         overrides,
@@ -85,6 +87,7 @@ def reproduce(request: Request, say: Say = print) -> bool:
         "root": str(request.root),
         "profile": request.profile,
         "overrides": overrides,
+        "only": request.only,
         "results": str(folder),
         "cores": request.cores,
     }
@@ -106,13 +109,6 @@ def _shared(jobs: list[Job]) -> dict[str, dict[str, Any]]:
         for name in differing:
             del before[name]
     return shared
-
-
-def _targets(request: Request, manifest: Manifest, jobs: list[Job]) -> list[Job]:
-    """Return the jobs of the notebooks asked for; raise DanceError for one that is unknown."""
-    for notebook in request.only:
-        manifest.entry(notebook)
-    return [job for job in jobs if not request.only or job.notebook in request.only]
 
 
 def _run(

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from dance_lib.analysis.accuracy import accuracy_answer, accuracy_table, styled
+from dance_lib.analysis.accuracy import accuracy_answer, accuracy_table, styled, styled_baselines
 from tests.analysis import made
 
 
@@ -91,3 +91,11 @@ def test_the_table_reads_the_same_from_its_file(tmp_path, shift):
     assert by_name.loc["AAP", "against dense, points"].startswith("-20.0 [")
     assert by_name.loc["AAP", "shuffled plans lose, points"] == "20.0"
     assert by_name.loc["static", "frames kept, %"] == ""
+
+
+def test_baselines_say_what_they_are_told_by():
+    rows = [("size_only", 0.1, 20, 0), ("size_only", 0.2, 20, 1), ("single_frame", 0.5, 20, 0)]
+    columns = ["baseline", "accuracy", "clips", "seed"]
+    shown = styled_baselines(pd.DataFrame(rows, columns=columns)).data
+    assert shown.iloc[0].tolist() == ["width, height and length of the video alone", "15.0", 20, 2]
+    assert shown.iloc[1].tolist() == ["one frame alone", "50.0", 20, 1]

@@ -86,7 +86,9 @@ def test_every_figure_of_a_device_has_a_source_or_is_not_published():
     assert table["source"].str.len().gt(3).all()
     absent = table[table["value"].isna()]
     assert absent[["figure", "kind"]].to_numpy().tolist() == [["power_w", "not tested"]]
-    assert "not published" in device_model.shown_devices(table).to_html()
+    shown = device_model.shown_devices(table)
+    assert "not published" in shown.to_html()
+    assert shown.data["figure"].notna().all()
     assert "Our choice" in device_model.processors()
 
 

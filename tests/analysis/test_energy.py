@@ -95,6 +95,7 @@ def test_nothing_at_all():
     table = energy.summary(host, energy.devices_table(devices), speeds().iloc[:0])
     assert table.empty
     assert device_figures.energies(table) == {}
+    assert energy.shown_devices(energy.devices_table(devices)) is None
     assert energy.answer(table).endswith("**not tested**.")
     assert "dance bench --energy" in energy.host_origin(host, "absent")
     assert "no `runs.yml`" in energy.devices_origin(devices, reasons, "absent")

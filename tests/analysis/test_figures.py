@@ -46,10 +46,10 @@ def test_magnitude_distributions():
 
 def test_keep_rates():
     units = made.units()
-    figure = drawn(figures.keep_rates(units[units["arm"] == "aap"], 10))
+    figure = drawn(figures.keep_rates(units[units["arm"] == "aap"], 10, "AAP"))
     top, bottom = figure.axes
     assert heights(top) == [[50.0] * 4, [75.0] * 4, [100.0] * 4]
-    assert top.get_title() == "10 test clips, one seed"
+    assert top.get_title() == "AAP: 10 test clips, one seed"
     assert heights(bottom) == [[20.0] * 4, [10.0] * 4]  # dense share, and its ideal half
     assert [t.get_text() for t in bottom.get_xticklabels()] == list(made.UNITS)
 

@@ -27,4 +27,6 @@ def test_times_by_hand(monkeypatch):
     times = origin.stage_times("results/x").set_index("notebook")
     assert times.loc["03_aap"].tolist() == [2, 1.5, 2.0, 0.05]
     assert times.loc["01_dense", "hours, all"] == 1.0
-    assert origin.runs_table("results/x")["commit"].tolist() == ["a" * 8, "a" * 8, "b" * 8]
+    runs = origin.runs_table("results/x")
+    assert runs["commit"].tolist() == ["a" * 8, "a" * 8, "b" * 8]
+    assert runs["files changed"].tolist() == ["none"] * 3

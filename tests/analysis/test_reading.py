@@ -31,6 +31,7 @@ def test_a_missing_value_is_told_as_asked():
     html = reading.table(ROWS, empty="not tested").to_html()
     assert html.count(">not tested<") == 1
     assert ">36<" in html
+    assert "nan" not in reading.table(pd.DataFrame({"p": [0.5, None]})).to_html()
 
 
 def test_what_belongs_to_no_mean_stays():

@@ -10,13 +10,17 @@ CONTROLLER = pd.DataFrame(
     [{"reads": "stem", "parameters": 10, "macs": 5, "bytes": 30, "dense_parameters": 1000,
       "dense_macs": 10_000, "dense_bytes": 300}]
 )  # fmt: skip
-PARTS = pd.DataFrame([{"model": "m", "precision": "float32", "part": "planning", "share": 0.014}])
+PARTS = pd.DataFrame(
+    [{"model": "m", "precision": "float32", "threads": "one", "batch": 8, "part": "planning",
+      "share": 0.014}]
+)  # fmt: skip
 
 
 def test_costs_by_hand():
     costs = sources.cost_table(CONTROLLER, PARTS)
     assert costs["share"].tolist() == [0.01, 0.0005, 0.1, 0.014]
     assert costs["kind"].tolist() == ["counted"] * 3 + ["measured"]
+    assert costs["network"].iloc[-1] == "m, float32, one core, batch 8"
 
 
 def test_sources_by_hand():

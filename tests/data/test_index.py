@@ -130,7 +130,7 @@ def test_which_table(table, tmp_path):
 def test_unknown_data_set_and_folder(tmp_path):
     with pytest.raises(DataError, match="unknown data set 'imagenet'; known are digits, ucf101"):
         load_index("imagenet", tmp_path)
-    with pytest.raises(DataError, match="no such folder; data_root must hold the clips"):
+    with pytest.raises(DataError, match="no such folder; it must hold the videos"):
         load_index("csv", tmp_path / "nowhere")
 
 

@@ -1,3 +1,4 @@
+import os
 import time
 
 import psutil
@@ -31,7 +32,8 @@ def test_results_come_in_order_whatever_the_workers(count):
     assert list(results) == [0, 2, 4, 6, 8, 10, 12]
 
 
-def test_as_many_workers_as_asked_for_and_none_is_left_over():
+def test_as_many_workers_as_asked_for_and_none_is_left_over(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     before = len(workers())
     results = in_parallel(double, range(7), workers=2, title="t")
     next(results)
@@ -41,6 +43,15 @@ def test_as_many_workers_as_asked_for_and_none_is_left_over():
     while len(workers()) > before:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_no_more_workers_than_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    before = len(workers())
+    results = in_parallel(double, range(7), workers=2, title="t")
+    next(results)
+    assert len(workers()) == before
+    assert list(results) == [2, 4, 6, 8, 10, 12]
 
 
 @pytest.mark.parametrize("count", [0, 2])

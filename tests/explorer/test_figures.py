@@ -49,7 +49,7 @@ def test_the_tile_mask_lies_over_the_frame(panels, view):
     shown = np.asarray(panels["tiles"].images[0].get_array())
     np.testing.assert_array_equal(shown[:, :4], view.clip.frames[1, :, :4])
     assert (shown[:, 4:] != view.clip.frames[1, :, 4:]).any()
-    assert panels["tiles"].get_title() == "frame 2 (dropped), 50 % of the area kept"
+    assert panels["tiles"].get_title() == "frame 2 is dropped; of the others: 50 % of the area kept"
     (region,) = panels["tiles"].patches  # of the action, frames 2 and 3
     assert region.get_bbox().bounds == (1.5, -0.5, 4.0, 4.0)
 

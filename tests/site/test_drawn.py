@@ -52,7 +52,7 @@ def test_a_description_from_words_is_of_the_words_before_the_figure_and_not_too_
 
 
 def test_a_wide_figure_is_told_apart_for_phones():
-    outputs = [picture("a", width=1001), picture("b", width=1000)]
+    outputs = [picture("a", width=801), picture("b", width=800)]
     cells = drawn.cells(executed("a = 1", new_code_cell("", outputs=outputs)), "title")
     assert [c.metadata.mystnb.image.classes for c in cells if "mystnb" in c.metadata] == [
         "wide", "whole"

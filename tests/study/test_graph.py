@@ -98,6 +98,15 @@ def test_a_mistake_in_a_profile_is_one_line(made, profile, complaint):
     assert "\n" not in str(error.value)
 
 
+def test_what_is_not_asked_for_need_not_find_what_it_needs(made):
+    made.profile.write_text("description: d\nnotebooks: {10_show: {seed: [0, 7]}}")
+    jobs = plan(made.root, "small", {}, ["02_add"])
+    assert names(jobs) == ["01_make.seed=0", "02_add.seed=0.way=none"]
+    for only in ([], ["10_show"]):
+        with pytest.raises(DanceError, match="10_show needs 02_add with seed=7"):
+            plan(made.root, "small", {}, only)
+
+
 def test_an_unknown_profile_is_refused_with_those_there_are(made):
     with pytest.raises(DanceError, match=r"unknown profile 'smal'; there are: small.*mean small\?"):
         plan(made.root, "smal", {})

@@ -70,8 +70,14 @@ def test_a_folder_without_a_finished_run_is_refused(made, tmp_path):
 
 def test_a_kept_notebook_names_no_place_of_this_machine(made, finished, tmp_path):
     made_by = {"papermill": {"input_path": "/a/b.ipynb", "output_path": "/c.ipynb", "duration": 1}}
+    said = [
+        {"output_type": "stream", "name": "stderr", "text": "/home/me/x.py:1: UserWarning"},
+        {"output_type": "stream", "name": "stdout", "text": "3 rows"},
+    ]
+    cells = [{"cell_type": "markdown", "source": "# Sums"}, {"cell_type": "code", "outputs": said}]
     notebook = finished / "notebooks" / "10_show.ipynb"
-    notebook.write_text(json.dumps({"cells": [], "metadata": made_by}))
+    notebook.write_text(json.dumps({"cells": cells, "metadata": made_by}))
     keep(finished, tmp_path / "kept", made.root)
     content = json.loads((tmp_path / "kept" / "notebooks" / "10_show.ipynb").read_text())
     assert content["metadata"]["papermill"] == {"duration": 1}
+    assert content["cells"] == [cells[0], {"cell_type": "code", "outputs": said[1:]}]
