@@ -8,7 +8,7 @@ bin := .venv/bin
 pytest := OMP_NUM_THREADS=1 $(bin)/python -m pytest -n 2 --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce bench test test-all torture lint lab site
+.PHONY: help env reproduce bench test test-all test-gpu torture lint lab site
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,10 @@ test: env  ## the tests that take minutes, with the smoke profile of every noteb
 
 test-all: env  ## all tests but torture
 	$(pytest) -m "not torture" $(ARGS)
+
+test-gpu: env  ## the kernels for GPUs, in Triton's interpreter; adds the extra cuda
+	$(bin)/python -m pip install --constraint env/constraints.txt --editable '.[cuda]'
+	TRITON_INTERPRET=1 $(pytest) tests/executors/cuda $(ARGS)
 
 torture: env  ## faults, hostile input and load, in half an hour; a table of what held
 	$(pytest) tests/torture -m torture --tally results/torture.md $(ARGS)

@@ -109,7 +109,7 @@ def test_the_core_is_thin():
     files = [f for name in CORE for f in (ROOT / name).rglob("*.py")] + [ROOT / "ava.py"]
     lines = {f: len(f.read_text(encoding="utf-8").splitlines()) for f in files}
     on_gpus = {f: lines.pop(f) for f in files if f.parent.name == "cuda"}
-    assert sum(on_gpus.values()) < 1_150, on_gpus
+    assert sum(on_gpus.values()) < 1_700, on_gpus
     skips = {f: n for f, n in lines.items() if f.parent.name == "executors"}
     skips.pop(ROOT / "executors" / "masked.py")
     assert sum(skips.values()) < 2_000, skips
