@@ -1,14 +1,19 @@
 """One setting through all steps, with PyTorch eager as the only dense engine."""
 
+import dataclasses
+
 import pytest
 import torch
 
+import dance_lib as dance
 from dance_lib.bench import measure as module
 from dance_lib.bench.candidates import Candidate
 from dance_lib.bench.measure import measure
 from dance_lib.bench.network import open_network
-from dance_lib.bench.ours import PLANNING, ratios
+from dance_lib.bench.ours import PLANNING, ratios, tuned_to
 from dance_lib.bench.plans import timed_plans
+from dance_lib.bench.setting import choose_settings
+from dance_lib.checkpoint import save
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +73,41 @@ def test_ratios_are_of_the_whole_network_controller_included(setting):
     assert found["ideal_mac_ratio"] == 1 + net.controller.macs / net.structure.dense_macs
     assert found["ideal_byte_ratio"] > 1
     assert "executed_mac_ratio" not in found  # what an executor did, a network does not know
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two checkpoints of one model; the second closes one branch."""
+    paths = []
+    for name in ("half", "third"):
+        torch.manual_seed(1)
+        shape = (3, 4, 16, 16)
+        net = dance.Dance(dance.create_model("r2plus1d_narrow", 9, shape), shape)
+        if name == "third":
+            with torch.no_grad():
+                net.controller.frame_logits.bias.copy_(torch.tensor([-1e9, 9.0, 9.0]))
+        paths.append(save(net, tmp_path / f"{name}.safetensors"))
+    return paths
+
+
+def test_controllers_of_several_checkpoints_stand_side_by_side(two):
+    (setting,) = choose_settings(
+        checkpoints=two, precisions=["float32"], threads=["one"], batches=[1], engines=["eager"],
+        rounds=1, quick=True, static=False,
+    )  # fmt: skip
+    found, _ = module.make_candidates(setting, threads=1)
+    facts = {c.name: c.facts for c in found}
+    assert facts["controller third"]["plan"] == "controller"  # its biases have moved
+    ratio = "ideal_mac_ratio"
+    assert facts["controller third"][ratio] < facts["controller"][ratio]
+    assert facts["controller third"]["relative_error"] < 1e-3
+
+
+def test_kernels_are_tuned_to_a_trained_plan_else_to_one_of_a_budget(setting):
+    net = open_network(setting)
+    clip = torch.rand(setting.batch, *setting.clip_shape)
+    plans = timed_plans(net, clip, quick=True, budgets=(0.5, 0.3))
+    assert tuned_to(plans).name == "MACs 0.5"
+    trained = dataclasses.replace(plans[-1], source="controller")
+    assert tuned_to([*plans, trained]) is trained
+    assert tuned_to(plans[:1]) is plans[0]

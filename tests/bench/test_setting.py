@@ -60,6 +60,26 @@ def test_a_checkpoint_brings_its_model_and_clip_shape(checkpoint):
     assert len(setting.checkpoint_hash) == 12
 
 
+def test_several_checkpoints_are_one_setting_and_another_measurement(checkpoint, tmp_path):
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(checkpoint.read_bytes())
+    rest = {"precisions": ["float32"], "threads": ["one"], "batches": [1]}
+    (one,) = choose_settings(checkpoints=[checkpoint], **rest)
+    (both,) = choose_settings(checkpoints=[checkpoint, other], **rest)
+    assert (both.checkpoint, both.checkpoints) == (str(checkpoint), (str(other),))
+    assert both.checkpoint_hash != one.checkpoint_hash
+
+
+def test_checkpoints_of_two_models_are_refused(checkpoint, tmp_path):
+    shape = (3, 4, 16, 16)
+    other = dance.Dance(dance.create_model("c3d", 9, shape), shape)
+    other = dance.save(other, tmp_path / "c3d.safetensors")
+    with pytest.raises(BenchError, match="holds a c3d: add --model c3d"):
+        choose_settings(checkpoints=[checkpoint, other])
+    with pytest.raises(BenchError, match=r"several models \(r2plus1d_narrow, c3d\): give one"):
+        choose_settings(models=["r2plus1d_narrow", "c3d"], checkpoints=[checkpoint, other])
+
+
 def test_a_checkpoint_belongs_to_its_own_model_alone(checkpoint):
     settings = choose_settings(
         models=["s3d", "r2plus1d_narrow"], clip_shape="4x16x16", checkpoints=[checkpoint]
