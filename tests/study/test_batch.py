@@ -1,5 +1,6 @@
 """`dance reproduce` on the made study, every batch in a process of its own."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -107,7 +108,8 @@ def test_a_file_outside_the_run_folder_need_not_be_there_and_counts_when_it_is(m
 def test_a_change_in_the_library_runs_the_notebooks_that_reach_it(made, tmp_path):
     library = tmp_path / "library"
     shutil.copytree(Path(dance_lib.__file__).parent, library / "dance_lib")
-    environment = {"PYTHONPATH": str(library), "PATH": str(Path(sys.executable).parent)}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {"PYTHONPATH": str(library), "PATH": path}
     made.reproduce("--only", "01_make", env=environment)
 
     unused = library / "dance_lib" / "study" / "progress.py"
