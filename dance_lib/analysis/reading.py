@@ -20,13 +20,16 @@ def table(
     """Return rows with intervals in one cell and spaces for the underscores of names.
 
     Args:
-        rows: `x`, `x_low` and `x_high` side by side (or `x`, `low`, `high`) become `x [low, high]`.
+        rows: `x`, `x_low` and `x_high` side by side (or `x`, `low`, `high`) become `x [low, high]`;
+            where `p` or `x_p` would be shown as zero, it says what it is below.
         digits: after the point.
         empty: what stands where a value is missing.
         across: a column whose values become the columns, for tables far wider than long.
         hidden: columns left out where they are there.
     """
     read = _intervals(rows.drop(columns=[name for name in hidden if name in rows]), digits)
+    for name in [name for name in read if name == "p" or str(name).endswith("_p")]:
+        read[name] = [_probability(value, digits) for value in read[name]]
     if across:
         texts = read.set_index(across).map(lambda value: _text(value, digits, empty))
         read = texts.T.rename_axis(index=across, columns=None).reset_index()
@@ -50,6 +53,11 @@ def _intervals(rows: pd.DataFrame, digits: int) -> pd.DataFrame:
             ]
             read = read.drop(columns=[low, high])
     return read
+
+
+def _probability(p: Any, digits: int) -> Any:
+    least = 10**-digits
+    return f"< {least:.{digits}f}" if not pd.isna(p) and 0 <= p < least else p
 
 
 def _text(value: Any, digits: int, empty: str) -> str:

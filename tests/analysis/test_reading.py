@@ -55,3 +55,10 @@ def test_html_in_a_label_is_text(turned):
     html = reading.table(rows, **turned).to_html()
     assert "<img" not in html
     assert html.count("&lt;img") >= 2
+
+
+def test_no_probability_is_shown_as_zero():
+    read = reading.table(pd.DataFrame({"p": [0.0002, 0.04], "loss_p": [0.0, None]}), digits=2)
+    assert read.data["p"].tolist() == ["< 0.01", 0.04]
+    assert read.data["loss p"].iloc[0] == "< 0.01"
+    assert "&lt; 0.01" in read.to_html()
