@@ -81,9 +81,9 @@ def look_up(
     Looked up once here, so that the product of matrices asks for one number a row, not for a
     window, its edges and what the input holds.
     """
-    # A job: unit, tap, its offset in T, H and W, first row. Of a unit: start in `tables`, rows, taps;
-    # where its frames, places and counts stand; the frames and places of its source; T, H, W of the
-    # input; width of the output; strides.
+    # A job: unit, tap, its offset in T, H, W, first row. Of a unit: start in `tables`, rows, taps;
+    # where its frames, places and counts stand; the frames and places of its source; T, H, W of
+    # the input; width of the output; strides.
     job, clip = jobs + tl.program_id(0) * JOB, tl.program_id(1)
     of = about + tl.load(job) * FIELDS
     first = tl.load(job + 5)
