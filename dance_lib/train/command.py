@@ -1,12 +1,12 @@
 """`dance train`: from a folder of videos to a pruned network."""
 
+import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from dance_lib.aap.plan import AXES, Axis
 from dance_lib.ava import Variant
@@ -17,7 +17,7 @@ from dance_lib.explain.layers import layer_table, told
 from dance_lib.models.zoo import create_model
 from dance_lib.network import Dance, remade
 from dance_lib.study.parameters import parse_overrides
-from dance_lib.study.schema import unknown
+from dance_lib.study.schema import parse_yaml, unknown
 from dance_lib.train import report
 from dance_lib.train.loop import forget
 from dance_lib.train.processes import here
@@ -88,7 +88,7 @@ def train(asked: Asked, say: Say) -> Path:
     ):
         say(line)
     progress = asked.out.with_name(f"{asked.out.name}.progress")
-    if any(progress.parent.glob(f"{progress.name}.*")):
+    if any(progress.parent.glob(f"{glob.escape(progress.name)}.*")):
         say(f"{progress}.* is there: goes on from it, unless something was changed")
     try:
         done = prune(
@@ -136,7 +136,7 @@ def _recipe_fields(asked: Asked) -> dict[str, Any]:
         if name not in Recipe.model_fields:
             raise unknown("field of the recipe", name, Recipe.model_fields)
         several = "," in text and not text.startswith("[")
-        fields[name] = yaml.safe_load(f"[{text}]" if several else text)
+        fields[name] = parse_yaml(f"[{text}]" if several else text, f"-p {name}={text}")
     if asked.budget is not None:
         if "budget" in fields:
             raise DanceError("--budget and -p budget: give one of them")

@@ -1,5 +1,6 @@
 """One training loop for every stage: epochs of batches, one loss, exact resumption."""
 
+import glob
 import hashlib
 import logging
 import math
@@ -176,7 +177,8 @@ def fit(
 
 def forget(resume: Path) -> None:
     """Remove what the stages of a finished run kept to go on from."""
-    for pattern in (f"{resume.name}.*", f".{resume.name}.*"):  # the latter by who was killed
+    name = glob.escape(resume.name)
+    for pattern in (f"{name}.*", f".{name}.*"):  # the latter by who was killed
         for kept in resume.parent.glob(pattern):
             kept.unlink()
 

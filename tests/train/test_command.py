@@ -154,6 +154,7 @@ def test_a_table_is_found_in_its_folder(asked, videos, tmp_path):
     [
         ({"recipe": ("epochs=3",)}, "unknown field of the recipe 'epochs'.*dense_epochs"),
         ({"recipe": ("dense_epochs",)}, "give it as NAME=VALUE"),
+        ({"recipe": ("slack=[0.1",)}, r"-p slack=\[0.1: not YAML"),
         ({"recipe": ("lr=fast",)}, "recipe: lr: Input should be a valid number"),
         ({"recipe": ("budget=0.5",)}, "--budget and -p budget: give one of them"),
         ({"budget": 1.5}, "recipe: budget: Input should be less than or equal to 1"),

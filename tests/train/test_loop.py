@@ -230,6 +230,15 @@ def test_forget_removes_what_one_run_kept(clips, kept):
     forget(kept)  # nothing left to do
 
 
+@pytest.mark.parametrize("name", ["net[1].pt", "net*.pt"])
+def test_forget_takes_a_name_as_it_is(tmp_path, name):
+    kept, another = tmp_path / f"{name}.dense", tmp_path / "net2.pt.dense"
+    for file in (kept, another):
+        file.touch()
+    forget(tmp_path / name)
+    assert list(tmp_path.iterdir()) == [another]
+
+
 # ------------------------------------------------------------------ NaN
 def poisoned_at(net, weight, call):
     """A loss that spoils a weight before the call."""
