@@ -153,7 +153,8 @@ def choose_settings(
 
     Raises:
         BenchError: an unknown device, model, precision, engine or number of cores, a clip shape
-            that is none, or a checkpoint of another model or clip shape.
+            that is none, a checkpoint of another model or clip shape, or further ones of one name,
+            which tells their rows apart.
         CheckpointError: a checkpoint that can't be read.
     """
     from dance_lib.bench.engines import ENGINES
@@ -172,6 +173,9 @@ def choose_settings(
         if checkpoint is not checkpoints[0]:
             of_model["checkpoints"] = (*of_model.get("checkpoints", ()), str(checkpoint.resolve()))
         of_model["checkpoint_hash"] = digest.hexdigest()[:12]
+    names = [checkpoint.stem for checkpoint in checkpoints[1:]]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise BenchError(f"two rows would be called controller {twice}: rename a checkpoint")
     if len(held) > 1:
         raise BenchError(f"checkpoints of several models ({', '.join(held)}): give one at a time")
     common = {

@@ -70,6 +70,17 @@ def test_several_checkpoints_are_one_setting_and_another_measurement(checkpoint,
     assert both.checkpoint_hash != one.checkpoint_hash
 
 
+def test_further_checkpoints_of_one_name_are_refused(checkpoint, tmp_path):
+    """Their rows would be one row, and both show the times of the last."""
+    others = [tmp_path / folder / "net.safetensors" for folder in ("half", "third")]
+    for other in others:
+        other.parent.mkdir()
+        other.write_bytes(checkpoint.read_bytes())
+    with pytest.raises(BenchError, match="two rows would be called controller net"):
+        choose_settings(checkpoints=[checkpoint, *others])
+    assert choose_settings(checkpoints=others)  # the first one's row has no name
+
+
 def test_checkpoints_of_two_models_are_refused(checkpoint, tmp_path):
     shape = (3, 4, 16, 16)
     other = dance.Dance(dance.create_model("c3d", 9, shape), shape)
