@@ -1,5 +1,6 @@
 """Joules of a clip on this machine: long loops under a meter, in turns, with idle power beside."""
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -14,6 +15,7 @@ from dance_lib.bench.measure import make_candidates
 from dance_lib.bench.plans import BUDGET, BUDGETS, CONTROLLER
 from dance_lib.bench.provenance import provenance, version_of
 from dance_lib.bench.setting import BenchError, Setting
+from dance_lib.bench.static import SAME
 from dance_lib.devices.host import CodeCarbon, Meter, Nvml, Part, Reading
 
 LOOP_S = 30.0  # a meter's steps, and codecarbon's of a second, are lost in it
@@ -70,7 +72,11 @@ def chosen(candidates: list[Candidate]) -> list[Candidate]:
     ]
     ratios = [c.facts["ideal_mac_ratio"] for c in ours]
     dense = [c for c in candidates if c.group == "dense"]
-    static = [c for c in candidates if c.facts.get("target_mac_ratio") in ratios]
+    static = [  # one stands for all plans of about its ratio
+        c
+        for c in candidates
+        if any(abs(c.facts.get("target_mac_ratio", math.inf) - r) <= SAME for r in ratios)
+    ]
     return [c for c in (*dense, *ours, *static) if c.run is not None]
 
 

@@ -106,6 +106,13 @@ def test_what_is_metered():
     assert names == ["eager", "all 0.5", "controller", "pruned @ 0.60"]
 
 
+def test_a_static_network_stands_for_all_plans_of_about_its_ratio():
+    """It was made for a plan of 0.605 that is not metered, and is the controller's rival too."""
+    found = candidates()
+    found[-1] = Candidate("pruned @ 0.61", "pruned", lambda: None, {"target_mac_ratio": 0.605})
+    assert "pruned @ 0.61" in [c.name for c in chosen(found)]
+
+
 def test_an_untrained_controller_is_not_worth_a_loop():
     found = candidates()
     found[4] = Candidate("controller", "ours", print, {"plan": "untrained controller"})
