@@ -44,6 +44,9 @@ class _Cleaner(HTMLParser):
         kept = "".join(f' {key}="{escape(value or "")}"' for key, value in attrs if key in KEPT)
         self.parts.append(f"<{tag}{kept}>")
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)  # in HTML the slash of `<br/>` says nothing
+
     def handle_endtag(self, tag: str) -> None:
         if tag not in self.open:
             self.parts.append(escape(f"</{tag}>"))

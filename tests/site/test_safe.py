@@ -20,6 +20,11 @@ def test_a_table_of_pandas_keeps_its_structure_and_loses_its_looks():
     )
 
 
+def test_a_tag_that_ends_itself_is_one_tag():
+    html = safe_html("<table><tr><td>two<br/>lines <img/></td></tr></table>")
+    assert html == "<table><tr><td>two<br>lines &lt;img/&gt;</td></tr></table>"
+
+
 def test_so_does_one_of_a_frame():
     html = (
         "<div>\n<style scoped>\n  .dataframe td { color: red }\n</style>\n<table></table>\n</div>"
