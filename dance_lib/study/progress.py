@@ -73,7 +73,11 @@ class Progress(logging.Handler):
         self._announce(self.to_run)
 
     def _start(self, number: int, name: str, reason: str) -> None:
-        self._running[number] = self._jobs[name], monotonic()
+        job = self._jobs[name]
+        if job in self.failed:  # tried again, as a workflow profile may ask for
+            self.failed.remove(job)
+            self._killed.pop(name, None)
+        self._running[number] = job, monotonic()
         self._say(f"{self._starting:7} {name} ({because(reason)})")
 
     def _finish(self, number: int) -> None:

@@ -137,6 +137,20 @@ def test_a_failure_is_named_and_kept_and_stops_nothing_else(made):
     assert len(pd.read_csv(made.root / "results" / "runs.csv")) == 2
 
 
+def test_a_job_that_is_tried_again_and_comes_to_its_end_has_not_failed(made, tmp_path):
+    mark = tmp_path / "tried"
+    made.insert(
+        "01_make",
+        f"from pathlib import Path\n\nif not Path({str(mark)!r}).exists():\n"
+        f"    Path({str(mark)!r}).touch()\n    raise ValueError('boom')",
+    )
+    place = tmp_path / "place.yaml"
+    place.write_text("retries: 1\n")
+    said = made.reproduce("--only", "01_make", "--workflow-profile", str(place))
+    assert "FAILED  01_make.seed=0" in said
+    assert "1 job done" in said
+
+
 def test_a_killed_batch_ends_its_jobs_and_is_resumed_without_orphans(made):
     hold = made.root / "notebooks" / "hold"
     hold.touch()
