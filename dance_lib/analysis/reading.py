@@ -47,12 +47,19 @@ def _intervals(rows: pd.DataFrame, digits: int) -> pd.DataFrame:
     for mean, low, high in zip(names, names[1:], names[2:], strict=False):
         stem = low.removesuffix("low").rstrip("_")
         if low.endswith("low") and high.endswith("high") and mean.startswith(stem):
-            read[mean] = [
-                None if pd.isna(value) else f"{value:.{digits}f} [{a:.{digits}f}, {b:.{digits}f}]"
-                for value, a, b in zip(rows[mean], rows[low], rows[high], strict=True)
-            ]
+            triples = zip(rows[mean], rows[low], rows[high], strict=True)
+            read[mean] = [_interval(*triple, digits) for triple in triples]
             read = read.drop(columns=[low, high])
     return read
+
+
+def _interval(mean: Any, low: Any, high: Any, digits: int) -> str | None:
+    """The mean alone where it has no interval, as that of a single clip; None without a mean."""
+    if pd.isna(mean):
+        return None
+    if pd.isna(low) or pd.isna(high):
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _probability(p: Any, digits: int) -> Any:

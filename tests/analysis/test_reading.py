@@ -34,6 +34,13 @@ def test_a_missing_value_is_told_as_asked():
     assert "nan" not in reading.table(pd.DataFrame({"p": [0.5, None]})).to_html()
 
 
+@pytest.mark.parametrize("bound", [float("nan"), None])
+def test_a_mean_without_an_interval_stands_alone(bound):
+    """As that of a single clip, which leaves a bootstrap no choice."""
+    rows = pd.DataFrame({"x": [1.0, 2.0], "x_low": [bound, 1.5], "x_high": [bound, 2.5]})
+    assert reading.table(rows, digits=1).data["x"].tolist() == ["1.0", "2.0 [1.5, 2.5]"]
+
+
 def test_what_belongs_to_no_mean_stays():
     rows = pd.DataFrame({"energy": [1.0], "power_low": [2.0], "power_high": [3.0]})
     assert list(reading.table(rows).data) == ["energy", "power low", "power high"]
