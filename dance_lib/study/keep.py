@@ -23,8 +23,10 @@ def keep(run_folder: Path, target: Path, root: Path) -> int:
     are kept of those that draw, since the others' say nothing that their tables do not.
 
     Raises:
-        DanceError: the folder holds no finished run.
+        DanceError: the folder holds no finished run, or is `target` itself.
     """
+    if target == run_folder:
+        raise DanceError(f"{target} is the run folder itself: keep it in another")
     finished = {file.stem for file in (run_folder / "runs").glob("*.csv")}
     if not finished:
         raise DanceError(f"{run_folder} holds no finished run: nothing to keep")

@@ -78,6 +78,13 @@ def test_a_folder_without_a_finished_run_is_refused(made, tmp_path):
         keep(tmp_path, tmp_path / "kept", made.root)
 
 
+def test_a_run_folder_is_not_kept_in_itself(made, finished):
+    before = kept_files(finished)
+    with pytest.raises(DanceError, match="the run folder itself"):
+        keep(finished, finished, made.root)
+    assert kept_files(finished) == before
+
+
 def test_a_kept_notebook_names_no_place_of_this_machine(made, finished, tmp_path):
     made_by = {"papermill": {"input_path": "/a/b.ipynb", "output_path": "/c.ipynb", "duration": 1}}
     said = [
