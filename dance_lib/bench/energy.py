@@ -11,9 +11,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from dance_lib.bench.candidates import Candidate
-from dance_lib.bench.measure import make_candidates
+from dance_lib.bench.measure import make_candidates, said_of_all
 from dance_lib.bench.plans import BUDGET, BUDGETS, CONTROLLER
-from dance_lib.bench.provenance import provenance, version_of
+from dance_lib.bench.provenance import version_of
 from dance_lib.bench.setting import BenchError, Setting
 from dance_lib.bench.static import SAME
 from dance_lib.devices.host import CodeCarbon, Meter, Nvml, Part, Reading
@@ -56,7 +56,7 @@ def measure_energy(
     for fact in ("engine", "plan", "ideal_mac_ratio"):
         table[fact] = table["name"].map({n: c.facts.get(fact) for n, c in metered.items()})
     table["group"] = table["name"].map({n: c.group for n, c in metered.items()})
-    common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
+    common = said_of_all(setting, threads, shown)
     return table.assign(**common, codecarbon=version_of("codecarbon"))
 
 

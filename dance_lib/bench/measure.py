@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -40,10 +41,14 @@ def measure(setting: Setting, threads: int) -> Measured:
     candidates, shown = make_candidates(setting, threads)
     timings = _times(candidates, setting.rounds, setting, "all in turns")
     latency = latency_table(candidates, timings, setting.batch)
-    common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
-    if setting.device == "cuda":
-        common |= gpu.origin()
+    common = said_of_all(setting, threads, shown)
     return Measured(timings.assign(kind="measured", **common), latency.assign(**common))
+
+
+def said_of_all(setting: Setting, threads: int, shown: str) -> dict[str, Any]:
+    """What every row of a setting's tables says: the setting, and where its numbers come from."""
+    common = setting.columns() | {"cores": threads, "clip": shown} | provenance(setting.seed)
+    return common | gpu.origin() if setting.device == "cuda" else common
 
 
 def make_candidates(setting: Setting, threads: int) -> tuple[list[Candidate], str]:

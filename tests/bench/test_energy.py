@@ -132,6 +132,14 @@ def test_one_setting_with_its_origin(setting):
     assert 0 < ratio.loc["all 0.5"].iloc[0] < 1
 
 
+def test_on_a_gpu_the_versions_that_decide_there_are_told_too(setting, monkeypatch):
+    found = [Candidate("eager", "dense", lambda: None)]
+    monkeypatch.setattr(module, "make_candidates", lambda setting, threads: (found, "noise"))
+    on_gpu = setting.model_copy(update={"threads": "cuda"})
+    table = measure_energy(on_gpu, 1, meter=Machine(), loop_s=0.01, repeats=1)
+    assert {"cuda", "triton"} <= set(table)
+
+
 def test_nothing_that_runs_is_an_error(setting, monkeypatch):
     monkeypatch.setattr(module, "make_candidates", lambda setting, threads: ([], "noise"))
     with pytest.raises(BenchError, match="nothing runs here"):
