@@ -86,7 +86,7 @@ def page(given: Figures) -> str:
         _main_table(given, costs),
         _disk(given),
         "\n## Where it stops scaling\n\n",
-        _efficiencies(costs),
+        _efficiencies(given, costs),
         _why(given, costs),
     ]
     return "".join(parts)
@@ -148,12 +148,13 @@ def _disk(given: Figures) -> str:
     )
 
 
-def _efficiencies(costs: pd.DataFrame) -> str:
+def _efficiencies(given: Figures, costs: pd.DataFrame) -> str:
+    clips = f"{given['batch'].value:.0f}"
     counts = sorted(costs["gpus"].unique())
     rows = []
     for (precision, batches), some in costs.groupby(["precision", "batches"], sort=False):
         by = some.set_index("gpus")["efficiency"]
-        what = "batch 32, divided" if batches == "recipe" else "32 clips on each GPU"
+        what = f"batch {clips}, divided" if batches == "recipe" else f"{clips} clips on each GPU"
         shown = [f"{by[k]:.0%}" if k in by else "" for k in counts]
         rows.append((NAMED[str(precision)], what, *shown))
     return _table(("efficiency (modelled)", "GPUs:", *map(str, counts)), rows)

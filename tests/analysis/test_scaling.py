@@ -131,3 +131,10 @@ def test_every_figure_has_a_kind_and_a_source(given):
 def test_the_page_is_the_one_that_these_figures_give(given):
     """Else: python -m dance_lib.analysis.scaling_page results/reference > SCALING.md."""
     assert (ROOT / "SCALING.md").read_text(encoding="utf-8") == page(given)
+
+
+def test_the_page_speaks_of_the_batch_it_is_given():
+    text = page(GIVEN)
+    assert "| batch 4, divided |" in text
+    assert "| 4 clips on each GPU |" in text
+    assert "32 clips" not in text
