@@ -19,7 +19,7 @@ def train(
         str | None,
         typer.Option(
             help="folder, csv, ucf101, hmdb51, kinetics or digits; by default csv where labels.csv "
-            "lies in the folder, else folder."
+            "lies in the folder, digits where manifest.csv does, else folder."
         ),
     ] = None,
     fold: Annotated[int | None, typer.Option(help="To test on, of a set that has folds.")] = None,
