@@ -58,7 +58,7 @@ def predict(asked: Asked, say: Say, complain: Say) -> None:
     """
     videos = find_videos(asked.videos)
     places = explained_as(videos, asked.explain)
-    _check_csv(asked.csv, videos)
+    _check_csv(asked, videos, places)
     opened = open_checkpoint(asked.checkpoint, say)
     origin = _origin(asked)
     rows: list[Row] = []
@@ -143,13 +143,15 @@ def _notes(asked: Asked, opened: Opened, origin: Row) -> Iterator[str]:
         yield f"rows in {asked.csv}"
 
 
-def _check_csv(csv: Path | None, videos: Sequence[Found]) -> None:
+def _check_csv(asked: Asked, videos: Sequence[Found], places: Sequence[Path | None]) -> None:
+    csv = asked.csv
     if csv is None:
         return
     if not csv.parent.is_dir():
         raise DataError(f"can't write {csv}: there is no folder {csv.parent}")
-    if csv.resolve() in {video.path.resolve() for video in videos} or csv.is_dir():
-        raise DataError(f"--csv {csv}: is a folder or one of the videos; name another file")
+    taken = [asked.checkpoint, *(video.path for video in videos), *filter(None, places)]
+    if csv.is_dir() or csv.resolve() in {path.resolve() for path in taken}:
+        raise DataError(f"--csv {csv}: is a folder, or read or written besides; name another file")
 
 
 def _write(rows: pd.DataFrame, csv: Path) -> None:

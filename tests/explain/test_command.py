@@ -184,6 +184,14 @@ def test_a_table_that_can_not_be_written_is_refused_before_work(saved, folder, n
     assert (folder / "left" / "a b.mp4").stat().st_size > 100
 
 
+def test_a_table_takes_the_place_of_nothing_else(saved, folder, tmp_path):
+    before, video, gif = saved.read_bytes(), folder / "left" / "a b.mp4", tmp_path / "out.gif"
+    for csv in (saved, gif):
+        with pytest.raises(DataError, match="name another file"):
+            Heard().predict(saved, [video], csv=csv, explain=gif)
+    assert saved.read_bytes() == before
+
+
 @pytest.mark.shared_data
 def test_real_videos_turned_damaged_and_empty(saved, shared_data):
     heard = Heard()
