@@ -10,6 +10,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
+from dance_lib.atomic import writing
 from dance_lib.errors import DanceError
 from dance_lib.site.reference import INDEX, in_rst, plain_properties, plain_signature
 from dance_lib.site.sources import write_sources
@@ -54,12 +55,15 @@ def build_site(run_folder: Path, out: Path, root: Path) -> list[str]:
     What the run folder holds is read only. `out` is replaced as a whole once all pages are there.
 
     Raises:
-        DanceError: there is no executed notebook, or `out` holds something other than a site.
+        DanceError: there is no executed notebook, or `out` can't be written or holds something
+            other than a site.
     """
     if out.exists() and not (out / A_SITE).is_file() and (out.is_file() or any(out.iterdir())):
         raise DanceError(f"{out} is not a site that could be made anew: give another folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        place = TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")
+    with place as scratch:
         sources, pages = Path(scratch, "sources"), Path(scratch, "pages")
         sources.mkdir()
         write_sources(sources, run_folder, root)

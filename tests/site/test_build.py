@@ -1,5 +1,6 @@
 """From a run folder to a folder of pages, and nothing else is touched."""
 
+import errno
 import re
 from html import escape
 from pathlib import Path
@@ -7,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from dance_lib.atomic import UnwritableError
 from dance_lib.errors import DanceError
 from dance_lib.site import build, reference
 from tests.site.made import HOSTILE
@@ -98,6 +100,15 @@ def test_other_files_are_not_replaced(study, build_quickly, tmp_path):
         with pytest.raises(DanceError, match="is not a site that could be made anew"):
             build_quickly(study.run_folder, out, study.root)
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_that_may_not_be_written_is_told(study, build_quickly, tmp_path, monkeypatch):
+    def refuse(dir, prefix):
+        raise PermissionError(errno.EACCES, "Permission denied", str(dir / prefix))
+
+    monkeypatch.setattr(build, "TemporaryDirectory", refuse)
+    with pytest.raises(UnwritableError, match=r"site can't be written: Permission denied; choose"):
+        build_quickly(study.run_folder, tmp_path / "site", study.root)
 
 
 def test_a_failure_leaves_the_pages_that_were_there(study, build_quickly, tmp_path):
