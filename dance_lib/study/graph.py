@@ -75,8 +75,9 @@ def plan(
             they need does not run: with `arm=frozen`, say, those that compare it with another arm.
 
     Raises:
-        DanceError: an unknown profile, notebook or parameter, a value that does not fit, or a
-            notebook that wants values which the one it needs does not run with.
+        DanceError: an unknown profile, notebook or parameter, a value that does not fit, a
+            notebook that wants values which the one it needs does not run with, or one that is
+            asked for and has no job.
     """
     manifest = load_manifest(root)
     declared = {
@@ -95,6 +96,11 @@ def plan(
             if notebook in wanted:
                 raise
             jobs[notebook] = []
+    for notebook in only:
+        if not jobs[notebook]:
+            values = study.settled(notebook)
+            name = next(n for n in manifest.entry(notebook).fan_out if not values[n])
+            raise DanceError(f"{notebook} runs for each {name}, and here is none: -p {name}=A,B")
     return list(itertools.chain.from_iterable(jobs.values()))
 
 

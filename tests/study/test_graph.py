@@ -107,6 +107,14 @@ def test_what_is_not_asked_for_need_not_find_what_it_needs(made):
             plan(made.root, "small", {}, only)
 
 
+def test_a_notebook_that_is_asked_for_has_a_job(made):
+    """The default profile has no rivals, and `--only 04_rivals` asks for them."""
+    none = {"way": "[]"}
+    with pytest.raises(DanceError, match=r"02_add runs for each way, and here is none: -p way=A,B"):
+        plan(made.root, "small", none, ["02_add"])
+    assert plan(made.root, "small", none, ["01_make"])
+
+
 def test_an_unknown_profile_is_refused_with_those_there_are(made):
     with pytest.raises(DanceError, match=r"unknown profile 'smal'; there are: small.*mean small\?"):
         plan(made.root, "smal", {})
