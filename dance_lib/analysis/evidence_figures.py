@@ -47,8 +47,9 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
             linewidth=2.2 if i == 0 else 1, label=name, **look,
         )  # fmt: skip
         met = (rows["on_budget"] & (rows["budget"] == shared)).to_numpy(bool)
-        for value, seeds in zip(values[met], rows.loc[met, "seeds"], strict=True):
-            at_equal_macs.append((f"{name}, {seeds} seed{'s' * (seeds > 1)}", value, look))
+        of = rows.loc[met, ["name", "seeds"]].itertuples(index=False)
+        for value, (own, seeds) in zip(values[met], of, strict=True):
+            at_equal_macs.append((f"{own}, {seeds} seed{'s' * (seeds > 1)}", value, look))
     at_equal_macs.sort(key=lambda each: each[1][0])
     near.axvspan(100 * dense["low"], 100 * dense["high"], color="0.9", zorder=0)
     near.axvline(100 * dense["accuracy"], color="0.45", linestyle="--", linewidth=1, zorder=1)
