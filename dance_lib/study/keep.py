@@ -64,8 +64,11 @@ def _copy(source: Path, target: Path) -> bool:
     """Copy, a table compressed where large; return whether anything changed."""
     notebook = source.suffix == ".ipynb"
     content = _without_paths(source) if notebook else source.read_bytes()
-    if not notebook and len(content) > LARGE:
-        target = target.with_name(target.name + COMPRESSED)
+    forms = target, target.with_name(target.name + COMPRESSED)
+    large = not notebook and len(content) > LARGE
+    target, other = forms[::-1] if large else forms
+    other.unlink(missing_ok=True)  # it was of another size
+    if large:
         content = lzma.compress(content, preset=9)  # the same bytes for the same table
     if target.is_file() and target.read_bytes() == content:
         return False
