@@ -166,7 +166,7 @@ def _with_interval(table: pd.DataFrame, mean: str, low: str, high: str, form: st
 
 
 def accuracy_answer(table: pd.DataFrame) -> str:
-    """What the table says, in a paragraph."""
+    """What the table says, a line a network."""
     dense = table.iloc[0]
     parts = [
         f"The dense network is right on **{100 * dense['accuracy']:.1f} %** of "
@@ -176,12 +176,12 @@ def accuracy_answer(table: pd.DataFrame) -> str:
     for row in compared.to_dict("records"):
         remark = "" if row["on_budget"] else " (misses its budget, so not an equal-MACs comparison)"
         text = (
-            f"{row['name']} reaches **{100 * row['accuracy']:.1f} %** with "
-            f"**{100 * row['mac_ratio']:.0f} %** of the MACs{remark}: "
+            f"- {row['name']}: **{100 * row['accuracy']:.1f} %** with "
+            f"**{100 * row['mac_ratio']:.0f} %** of the MACs{remark}, "
             f"{100 * row['against_dense']:+.1f} points against dense "
             f"[{100 * row['against_low']:+.1f}, {100 * row['against_high']:+.1f}]"
         )
         if row["group"] == "arm":
             text += f"; another clip's plan would cost {100 * row['shuffled_loss']:.1f} points"
-        parts.append(text + ".")
-    return " ".join(parts)
+        parts.append(text)
+    return "\n".join([parts[0], "", *parts[1:]])

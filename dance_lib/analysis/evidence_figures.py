@@ -15,11 +15,15 @@ MARKERS = "osD^vPX*<>hd"
 def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
     """Accuracy with its interval against the ideal MAC ratio, a line a family.
 
+    Beside it, enlarged and by name, those that meet the budget that most of them have.
+
     Args:
         table: as `accuracy_table`. families: by name, the keys of arms or rivals on one line;
             what is in none is left out.
     """
-    figure, axes = plt.subplots(figsize=(7, 5.6), layout="constrained")
+    figure, (axes, near) = plt.subplots(
+        1, 2, figsize=(11, 5.6), width_ratios=(1.3, 1), layout="constrained"
+    )
     dense = table.iloc[0]
     axes.axhspan(100 * dense["low"], 100 * dense["high"], color="0.9", zorder=0)
     axes.axhline(100 * dense["accuracy"], color="0.45", linestyle="--", linewidth=1, zorder=1)
@@ -28,24 +32,39 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
         color="0.3",
     )  # fmt: skip
     compared = table[table["group"].isin(["arm", "rival"])]
+    shared = compared["budget"].mode().max()
+    at_equal_macs = []
     for i, (name, keys) in enumerate(families.items()):
         rows = compared[compared["key"].isin(keys)].sort_values("mac_ratio")
         if rows.empty:
             continue
         values = 100 * rows[["accuracy", "low", "high"]].to_numpy(float)
+        look = {"marker": MARKERS[i % len(MARKERS)], "color": COLOURS[i % 10], "capsize": 2.5,
+                "markersize": 7, "zorder": 10 + i}  # fmt: skip
         axes.errorbar(
             rows["mac_ratio"], values[:, 0],
             [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]],
-            marker=MARKERS[i % len(MARKERS)], color=COLOURS[i % 10], capsize=2.5, markersize=7,
-            linewidth=2.2 if i == 0 else 1, label=name, zorder=10 + i,
+            linewidth=2.2 if i == 0 else 1, label=name, **look,
         )  # fmt: skip
+        met = (rows["on_budget"] & (rows["budget"] == shared)).to_numpy(bool)
+        of = rows.loc[met, ["name", "seeds"]].itertuples(index=False)
+        for value, (own, seeds) in zip(values[met], of, strict=True):
+            at_equal_macs.append((f"{own}, {seeds} seed{'s' * (seeds > 1)}", value, look))
+    at_equal_macs.sort(key=lambda each: each[1][0])
+    near.axvspan(100 * dense["low"], 100 * dense["high"], color="0.9", zorder=0)
+    near.axvline(100 * dense["accuracy"], color="0.45", linestyle="--", linewidth=1, zorder=1)
+    for place, (_, (value, low, high), look) in enumerate(at_equal_macs):
+        near.errorbar(value, place, xerr=[[value - low], [high - value]], **look)
+    near.set_yticks(range(len(at_equal_macs)), [name for name, _, _ in at_equal_macs])
+    near.grid(visible=False, axis="y")
+    near.set(xlabel="accuracy (%), 95 % interval", title=f"at {shared:g} of the MACs")
     axes.set(
         xlabel="ideal MACs, share of the dense network",
         ylabel="accuracy (%), 95 % interval",
         title=sample(dense["clips"], dense["seeds"]),
         xlim=(0, 1),
     )
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 

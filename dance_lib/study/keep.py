@@ -66,11 +66,12 @@ def _copy(source: Path, target: Path) -> bool:
     """Copy, a table compressed where large; return whether anything changed."""
     notebook = source.suffix == ".ipynb"
     content = _without_paths(source) if notebook else source.read_bytes()
-    other = target.with_name(target.name + COMPRESSED)
-    if not notebook and len(content) > LARGE:
-        target, other = other, target
+    forms = target, target.with_name(target.name + COMPRESSED)
+    large = not notebook and len(content) > LARGE
+    target, other = forms[::-1] if large else forms
+    other.unlink(missing_ok=True)  # it was of another size
+    if large:
         content = lzma.compress(content, preset=9)  # the same bytes for the same table
-    other.unlink(missing_ok=True)  # kept when the table had another size, it would be read
     if target.is_file() and target.read_bytes() == content:
         return False
     target.parent.mkdir(parents=True, exist_ok=True)

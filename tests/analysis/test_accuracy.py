@@ -69,10 +69,11 @@ def test_a_mean_r_over_two_hundredths_off_is_marked(shift, expected):
 def test_the_answer_says_what_the_table_says(accuracy):
     text = accuracy_answer(accuracy)
     assert "The dense network is right on **100.0 %** of 10 test clips." in text
-    assert "AVA cv + AAP reaches **90.0 %** with **50 %** of the MACs" in text
-    assert "-10.0 points against dense" in text
+    assert (
+        "- AVA cv + AAP: **90.0 %** with **50 %** of the MACs, -10.0 points against dense" in text
+    )
     assert "another clip's plan would cost 50.0 points" in text
-    assert "static reaches **50.0 %**" in text
+    assert "- static: **50.0 %**" in text
     assert "starts" not in text
 
 

@@ -14,13 +14,19 @@ def test_tradeoff():
     )  # fmt: skip
     lines = {"ours": ["aap", "dance"], "static": ["static"], "never run": ["frames"]}
     figure = drawn(evidence_figures.tradeoff(table, lines))
-    (axes,) = figure.axes
+    axes, near = figure.axes
     (legend,) = figure.legends
     assert [t.get_text() for t in legend.get_texts()] == ["ours", "static"]
     marks = {c.get_label(): c.lines[0].get_xydata().tolist() for c in axes.containers}
     assert sorted(marks["ours"]) == [pytest.approx([0.5, 80.0]), pytest.approx([0.5, 90.0])]
     assert marks["static"] == [[0.5, 50.0]]
     assert axes.get_title() == "10 test clips, one seed"
+    names = [t.get_text() for t in near.get_yticklabels()]
+    assert names == ["static, 1 seed", "AAP, 1 seed", "AVA cv + AAP, 1 seed"]  # the best on top
+    assert [c.lines[0].get_xydata().tolist() for c in near.containers] == [
+        [[50.0, 0.0]], [[pytest.approx(80.0), 1.0]], [[pytest.approx(90.0), 2.0]]
+    ]  # fmt: skip
+    assert near.get_title() == "at 0.5 of the MACs"
 
 
 def test_axis_savings():
