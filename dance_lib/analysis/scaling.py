@@ -149,19 +149,19 @@ def gpu_of(latency: pd.DataFrame) -> Device:
 def forward(net: Dance, latency: pd.DataFrame, device: Device, precision: Precision) -> Figure:
     """Milliseconds of a clip, dense: of the bench on a GPU where its rows are there, else modelled.
 
-    The rows of the largest batch that PyTorch ran, eager as training is.
+    The rows of the largest batch that PyTorch ran, channels last as training does.
     """
     rows = latency[
         (latency["threads"] == "cuda")
         & (latency["model"] == MODEL)
         & (latency["clip_shape"] == "x".join(map(str, SHAPE)))
         & latency["precision"].isin(ALIKE[precision])
-        & (latency["name"] == "eager")
+        & (latency["name"] == "channels_last")
         & (latency["kind"] == "measured")
     ]
     if len(rows):
         row = rows.sort_values("batch").iloc[-1]
-        where = f"bench/latency.csv: PyTorch eager, batch {row['batch']}, {row['device']}"
+        where = f"bench/latency.csv: PyTorch, channels last, batch {row['batch']}, {row['device']}"
         return Figure(row["ms_per_clip"], "ms a clip", "measured", where)
     costs = dance.count(net, dance.PruningPlan.full(net))
     ms = clip_times(costs, device, precision=precision)["dense_ms"].iloc[0]
