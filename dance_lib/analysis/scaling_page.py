@@ -71,7 +71,7 @@ With K GPUs and b clips on each, of N training and V validation clips:
 - efficiency = hours on one GPU / (K × hours on K)
 - roofline: the longer of arithmetic and traffic, unit by unit (`devices/roofline.py`): a lower
   bound, which no network reaches. That of float32 is of CUDA cores. PyTorch lets convolutions round
-  to TF32 and run on tensor cores unless told not to, and training does not tell it: it may be faster
+  to TF32 and run on tensor cores unless told not to, and training does not: it may be faster
 
 """
 
