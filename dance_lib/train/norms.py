@@ -47,7 +47,8 @@ def _forward(norm: _BatchNorm, values: Tensor) -> Tensor:
         scale = scale * norm.weight
         shift = shift * norm.weight + norm.bias
     size = (1, -1, *[1] * (values.dim() - 2))
-    return values * scale.to(values.dtype).view(size) + shift.to(values.dtype).view(size)
+    normed = values * scale.to(exact).view(size) + shift.to(exact).view(size)
+    return normed.to(values.dtype)  # not before: a large shift has few digits left in it
 
 
 @torch.no_grad()
