@@ -13,6 +13,17 @@ TALLY = "tally"
 
 def pytest_addoption(parser):
     parser.addoption("--tally", type=Path, help="write the table to this .csv or .md file, too")
+    parser.addoption("--clips", type=int, default=100_000, help="clips of the load test")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first, so that none of them begins when the other process has nothing left."""
+
+    def minutes(item):
+        marker = item.get_closest_marker("torture")
+        return marker.kwargs.get("minutes", 0) if marker else 0
+
+    items.sort(key=minutes, reverse=True)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from dance_lib.study.alone import running_jobs
 from tests.torture.real_study import RealStudy, jobs_of, same, tables
 
-pytestmark = pytest.mark.torture
+pytestmark = pytest.mark.torture(minutes=6)
 KILLS = 20
 
 
