@@ -45,8 +45,11 @@ class PruningPlan(Masks):
         channels: Mapping[str, Tensor],
         features: Mapping[str, Tensor],
     ) -> None:
-        if not all(isinstance(m, Mapping) and m for m in (frames, channels, features)):
-            raise PlanError("a plan needs at least one unit, in three mappings to tensors")
+        for axis, entries in zip(AXES, (frames, channels, features), strict=True):
+            if not isinstance(entries, Mapping) or not entries:
+                raise PlanError(
+                    f"{axis} must map at least one unit to a tensor, not {entries!r:.60}"
+                )
         first = next(iter(frames.values()))
         batch = len(first) if isinstance(first, Tensor) and first.dim() else 0
         for axis, entries, dims in zip(AXES, (frames, channels, features), (2, 2, 3), strict=True):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dance_lib.arguments import Seed, Share, Size, checked
+from dance_lib.arguments import Count, Seed, Share, Size, checked
 from dance_lib.data.cache import decode_clips
 from dance_lib.data.clips import ClipSet
 from dance_lib.data.decode import ClipShape
@@ -42,7 +42,7 @@ def open_clips(
     # the built-in set
     digits: DigitsSettings | None = None,
     # work
-    workers: int = 2,
+    workers: Count = 2,
 ) -> ClipSet:
     """Open one split of a data set; decode it first, where that was not done before.
 

@@ -154,9 +154,9 @@ def test_a_table_is_found_in_its_folder(asked, videos, tmp_path):
     [
         ({"recipe": ("epochs=3",)}, "unknown field of the recipe 'epochs'.*dense_epochs"),
         ({"recipe": ("dense_epochs",)}, "give it as NAME=VALUE"),
-        ({"recipe": ("lr=fast",)}, "recipe: lr: Input should be a valid number"),
+        ({"recipe": ("lr=fast",)}, "Recipe: lr: Input should be a valid number"),
         ({"recipe": ("budget=0.5",)}, "--budget and -p budget: give one of them"),
-        ({"budget": 1.5}, "recipe: budget: Input should be less than or equal to 1"),
+        ({"budget": 1.5}, "Recipe: budget: Input should be less than or equal to 1"),
         ({"budget": 0.01}, "a budget of 0.01 can't be met: 0.1"),
         ({"variant": "cw"}, "unknown AVA variant 'cw'"),
         ({"variant": "interaction", "recipe": ("batch_size=4",)}, "at least 16 clips"),
