@@ -102,7 +102,7 @@ def test_imports_in_any_order_load_no_optional_package_and_warn_of_nothing(graph
 
 
 def test_the_core_is_thin():
-    """About 2,500 lines define pruning, with what they refuse; the executor that skips takes 2,000 more, and a kernel.
+    """About 2,500 lines define pruning; the executor that skips takes 2,000 more, and a kernel.
 
     The one for GPUs stands beside it, in 1,150.
     """
