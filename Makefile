@@ -34,7 +34,7 @@ test-gpu: env  ## the kernels for GPUs, in Triton's interpreter; adds the extra 
 	TRITON_INTERPRET=1 $(pytest) tests/executors/cuda $(ARGS)
 
 torture: env  ## faults, hostile input and load, in half an hour; a table of what held
-	$(pytest) tests/torture -m torture --tally results/torture.md $(ARGS)
+	$(pytest) --dist worksteal tests/torture -m torture --tally results/torture.md $(ARGS)
 
 lint: env  ## style, format and types, notebooks too
 	$(bin)/ruff check

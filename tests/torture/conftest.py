@@ -3,6 +3,7 @@
 A row travels in its test's report, so that the rows of all xdist processes come together.
 """
 
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -30,9 +31,10 @@ def pytest_collection_modifyitems(items):
 def tally(request):
     """A function that puts a row into the table, and fails where fewer cases held than tried."""
 
-    def add(*, group: str, what: str, tried: int, held: int) -> None:
-        command = f"python -m pytest '{request.node.nodeid}'"
-        row = {"group": group, "what": what, "tried": tried, "held": held, "command": command}
+    def add(*, group: str, what: str, tried: int, held: int, command: str | None = None) -> None:
+        command = command or f"python -m pytest {shlex.quote(request.node.nodeid)}"
+        counts = {"tried": int(tried), "held": int(held)}  # xdist sends no numbers of NumPy
+        row = {"group": group, "what": what, **counts, "command": command}
         request.node.user_properties.append((TALLY, row))
         assert tried > 0, f"{what}: nothing was tried"
         assert held == tried, f"{what}: {held} of {tried} held"
@@ -52,6 +54,10 @@ def pytest_terminal_summary(terminalreporter, config):
     if not rows:
         return
     table = pd.DataFrame(rows).sort_values(["group", "what"])
+    alike = table[table["group"] != "load"]  # clips and runs make no sum
+    sums = alike.groupby("group", as_index=False)[["tried", "held"]].sum()
+    whole = sums.assign(what="in all", command="make torture")
+    table = pd.concat([table, whole]).sort_values("group", kind="stable")
     terminalreporter.section("tried and held")
     terminalreporter.write_line(_markdown(table))
     if path := config.getoption("--tally", None):
