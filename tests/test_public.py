@@ -7,7 +7,8 @@ by something of no use to anybody; what has the right type and makes no sense is
 import importlib
 import inspect
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -53,6 +54,17 @@ def clips():
     return make_clips(ROWS, video_width=8, video_height=8, video_frames=4)
 
 
+def decisions():
+    """Those of a plan that keeps everything."""
+    structure, yes = net().structure, partial(torch.ones, 1)
+    return {
+        "structure": structure,
+        "frames": {b.name: yes(b.size[0]) for b in structure.branches.values()},
+        "tiles": {b.name: yes(*b.grid) for b in structure.branches.values()},
+        "channels": {unit: yes(structure.groups(unit)) for unit in structure.channel_owners},
+    }
+
+
 def trained(**more):
     """Arguments of a stage of training."""
     return {"net": net(), "clips": clips(), "recipe": Recipe(), "seed": 0, "resume": None} | more
@@ -77,6 +89,12 @@ CALLS = {
             "group_size": 8, "mean": 0.4, "std": 0.2, "reads": "stem",
         },
         "PruningPlan": lambda: {axis: getattr(plan(), axis) for axis in dance.aap.plan.AXES},
+        "PruningPlan.cat": lambda: {"plans": [plan(), plan()]},
+        "PruningPlan.from_decisions": decisions,
+        "PruningPlan.full": lambda: {"net": net(), "batch": 1},
+        "PruningPlan.random": lambda: {
+            "net": net(), "batch": 1, "frames": 0.5, "channels": 0.5, "features": 0.5, "seed": 0,
+        },
         "count": lambda: {"net": net(), "plan": plan()},
         "create_model": lambda: {
             "name": "r2plus1d_narrow", "num_classes": 2, "clip_shape": (3, 4, 16, 16),
@@ -102,6 +120,7 @@ CALLS = {
             for name in ("table", "classes", "hash", "skipped", "frames", "stored", "order")
         },
         "DigitsSettings": lambda: DigitsSettings().model_dump(),
+        "DigitsSettings.of_clips": lambda: {"frames": 8, "size": 32},
         "augmentation": lambda: {"flip": False, "shift": 0.1, "brightness": 0.2},
         "batches": lambda: {
             "clips": clips(), "batch_size": 2, "shuffle_seed": 0, "augment": None,
@@ -151,6 +170,8 @@ CALLS = {
     },
     "dance_lib.train": {
         "Recipe": lambda: Recipe().model_dump(),
+        "Recipe.for_clips": lambda: {"clips": 9},
+        "Recipe.of": lambda: {"parameters": {}},
         "choose_plans": lambda: {"net": net(), "clips": clips(), "batch_size": 2},
         "forget": lambda: {"resume": "x.pt"},
         "predict": lambda: {
@@ -172,7 +193,7 @@ FUNCTIONS = [(home, name) for home, names in CALLS.items() for name in names]
 
 
 def function(home, name):
-    return getattr(importlib.import_module(home), name)
+    return attrgetter(name)(importlib.import_module(home))
 
 
 def test_no_public_name_is_left_out():
@@ -180,9 +201,19 @@ def test_no_public_name_is_left_out():
     listed = {name for names in CALLS.values() for name in names} | CONSTANTS | MADE_BY_US
     for home in homes:
         module = importlib.import_module(home)
+        made = {n: getattr(module, n) for n in set(module.__all__) - MADE_BY_US}
+        others = {f"{n}.{way}" for n, value in made.items() for way in _ways_to_make(value)}
+        assert others <= listed, home
         errors = {n for n in module.__all__ if _is_error(getattr(module, n))}
         assert set(module.__all__) - errors <= listed, home
-        assert set(CALLS[home]) <= set(module.__all__)
+        assert {name.partition(".")[0] for name in CALLS[home]} <= set(module.__all__)
+
+
+def _ways_to_make(value):
+    """Public class methods of one of our classes."""
+    ours = isinstance(value, type) and value.__module__.startswith("dance_lib")
+    members = vars(value).items() if ours else ()
+    return [n for n, m in members if isinstance(m, classmethod) and not n.startswith("_")]
 
 
 def _is_error(value):
@@ -210,6 +241,11 @@ SENSELESS = [
     ("dance_lib", "Dance", "mean", [0.1, 0.2]),
     ("dance_lib", "PruningPlan", "frames", {}),
     ("dance_lib", "PruningPlan", "channels", {"block1.conv1": torch.ones(2, 8)}),
+    ("dance_lib", "PruningPlan.cat", "plans", []),
+    ("dance_lib", "PruningPlan.full", "batch", 0),
+    ("dance_lib", "PruningPlan.random", "frames", 0.0),
+    ("dance_lib", "PruningPlan.random", "channels", float("nan")),
+    ("dance_lib", "PruningPlan.random", "seed", -1),
     ("dance_lib", "create_model", "name", "vgg"),
     ("dance_lib", "create_model", "num_classes", 0),
     ("dance_lib", "create_model", "weights", "nowhere.pt"),
@@ -255,6 +291,8 @@ SENSELESS = [
     ("dance_lib.rivals", "train_rival", "teacher", torch.zeros(ROWS - 1, CLASSES)),
     ("dance_lib.study", "titles", "name", "leg"),
     ("dance_lib.train", "Recipe", "batch_size", 0),
+    ("dance_lib.train", "Recipe.for_clips", "clips", 0),
+    ("dance_lib.train", "Recipe.of", "parameters", {1: "fast"}),
     ("dance_lib.train", "Recipe", "lr", float("nan")),
     ("dance_lib.train", "Recipe", "lr", float("inf")),
     ("dance_lib.train", "Recipe", "budget", 0.0),

@@ -190,7 +190,10 @@ class PruningPlan(Masks):
             axes = [{n: e > 0.5 for n, e in axis.items()} for axis in (frames, tiles, channels)]
             masks = spread(structure, frames=axes[0], tiles=axes[1], channels=axes[2])
         except (StopIteration, AttributeError, LookupError, RuntimeError, TypeError) as error:
-            raise PlanError(f"decisions that do not fit the network: {error!r}") from error
+            raise PlanError(
+                "frames, tiles and channels must be decisions that do not contradict structure: "
+                f"{error!r}"
+            ) from error
         kept = [dict(getattr(masks, axis)) for axis in AXES]
         for branch in structure.branches.values():
             keeps = ~(_closed(kept[0], branch) | _closed(kept[2], branch))

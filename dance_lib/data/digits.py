@@ -25,7 +25,7 @@ from typing import Any, Self
 import pandas as pd
 from pydantic import Field, model_validator
 
-from dance_lib.arguments import Count, Options, checked
+from dance_lib.arguments import Count, Options, Size, checked
 from dance_lib.atomic import writing
 from dance_lib.data.actions import ACTIONS
 from dance_lib.data.encode import write_video
@@ -88,7 +88,8 @@ class DigitsSettings(Options):
         return self
 
     @classmethod
-    def of_clips(cls, frames: int, size: int, **fields: Any) -> Self:
+    @checked
+    def of_clips(cls, frames: Size, size: Size, **fields: Any) -> Self:
         """For clips of `frames` frames of size × size pixels; an action takes 1/4 to 3/4 of them.
 
         Raises:

@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from dance_lib.aap.budget import Budget
-from dance_lib.arguments import Options
+from dance_lib.arguments import Options, Size, checked
 from dance_lib.data.augmentation import augmentation
 from dance_lib.data.clips import Augment
 
@@ -49,6 +49,7 @@ class Recipe(Options):
     gate_noise: float = Field(0.1, ge=0)  # of the logistic noise at the start; 0 at the end
 
     @classmethod
+    @checked
     def of(cls, parameters: Mapping[str, Any]) -> Self:
         """The recipe of those parameters that it knows; others are left aside.
 
@@ -59,7 +60,8 @@ class Recipe(Options):
         return cls(**known)
 
     @classmethod
-    def for_clips(cls, clips: int, **fields: Any) -> Self:
+    @checked
+    def for_clips(cls, clips: Size, **fields: Any) -> Self:
         """The default numbers for so many training clips, but for `fields`.
 
         Where clips are few a stage has more epochs, to make as many steps as over `USUAL` clips:
