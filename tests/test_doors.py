@@ -17,7 +17,7 @@ RUN_OR_UNPACK = {
     "eval", "exec", "compile", "__import__", "Unpickler", "read_pickle", "unsafe_load", "full_load",
     "unpack_archive", "extract", "extractall", "system", "popen", "getoutput",
 }  # fmt: skip
-HARMLESS = {"re.compile", "torch.compile", "triton.compile"}  # and `.eval()` of a network
+HARMLESS = {"re.compile", "torch.compile"}  # and `.eval()` of a network
 CODE = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "zipfile", "h5py"}
 TAR = {"deploy/device/ssh.py", "deploy/device/far_side.py"}  # file by file, by names that we sent
 

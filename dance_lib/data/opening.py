@@ -85,6 +85,7 @@ def open_clips(
         allow_missing=allow_missing,
         allow_outside=allow_outside,
     )
+    classes = tuple(class_names(index))  # `target` counts them, those that a limit leaves out too
     if limit is not None:
         index = limit_clips(index, limit, seed=seed)
     wanted = select_split(index, split)
@@ -103,7 +104,7 @@ def open_clips(
     clip_table = rows.drop(columns="stored")
     return ClipSet(
         table=clip_table[[*wanted, *(name for name in clip_table if name not in wanted)]],
-        classes=tuple(class_names(index)),
+        classes=classes,
         hash=_hash(wanted, Path(data_root), shape, sampling),
         skipped=decoded.skipped[decoded.skipped["path"].isin(wanted["path"])],
         frames=decoded.frames,
