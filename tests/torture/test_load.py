@@ -77,8 +77,10 @@ def test_a_hundred_thousand_clips(tmp_path, keep, tally, pytestconfig):
     range_ = f"{sizes[0]:,} to {sizes[-1]:,} clips"
     tally(group="load", what=f"works close to linear in {range_}", tried=4, held=held)
     largest = table[table["size"] == sizes[-1]].set_index("what")
-    # An index is a table, so it grows with the clips; what passes through does not stay.
-    assert largest.loc[["index", "decode"], "peak_mb"].max() < 32 + 1e-3 * sizes[-1]  # a kB a clip
+    # Tables grow with the clips: 0.3 kB a clip for the index, 1.2 kB where it is joined with that of
+    # the cache. What passes through, 3 kB of pixels a clip, does not stay.
+    assert largest.loc["index", "peak_mb"] < 32 + 1e-3 * sizes[-1]
+    assert largest.loc["decode", "peak_mb"] < 32 + 2e-3 * sizes[-1]
     assert largest.loc[["iterate", "fetch"], "peak_mb"].max() < 32
     read = largest.loc["iterate", "size"]
     tally(group="load", what="clips listed, decoded and read", tried=sizes[-1], held=int(read))
