@@ -8,7 +8,7 @@ bin := .venv/bin
 pytest := OMP_NUM_THREADS=1 $(bin)/python -m pytest -n 2 --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce bench test test-all test-gpu torture lint lab site
+.PHONY: help env reproduce bench test test-all test-gpu torture lint audit lab site
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,12 +34,15 @@ test-gpu: env  ## the kernels for GPUs, in Triton's interpreter; adds the extra 
 	TRITON_INTERPRET=1 $(pytest) tests/executors/cuda $(ARGS)
 
 torture: env  ## faults, hostile input and load, in half an hour; a table of what held
-	$(pytest) tests/torture -m torture --tally results/torture.md $(ARGS)
+	$(pytest) --dist worksteal tests/torture -m torture --tally results/torture.md $(ARGS)
 
 lint: env  ## style, format and types, notebooks too
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
+
+audit: env  ## known holes of the locked dependencies, by a public database
+	@$(bin)/python env/audit.py
 
 lab: env  ## read and explore the notebooks (as root: ARGS=--allow-root)
 	$(bin)/jupyter lab notebooks $(ARGS)

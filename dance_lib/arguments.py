@@ -11,18 +11,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, validate_cal
 from dance_lib.errors import DanceError, in_one_line
 
 Size = Annotated[int, Field(ge=1, lt=2**31)]  # how many of something
+Count = Annotated[int, Field(ge=0, lt=2**31)]  # the same, where none is right too
 Share = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of ours takes
 
 SHOWN = 80  # characters of a value that is refused
 Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
+Made = TypeVar("Made")
 
 
 class Options(BaseModel):
     """Settings that people write in code. A value that makes no sense is a DanceError."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -57,6 +59,12 @@ def checked(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
         return function(*args, **kwargs)
 
     return call
+
+
+def checked_fields(of: type[Made]) -> type[Made]:
+    """Refuse fields of a dataclass as `checked` refuses arguments."""
+    of.__init__ = checked(of.__init__)  # type: ignore[method-assign]
+    return of
 
 
 def _refused(function: str, given: Mapping[str, Any], error: ValidationError) -> DanceError:

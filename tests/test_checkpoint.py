@@ -232,6 +232,23 @@ def test_a_tensor_too_many_or_too_few(file, name):
         dance.load(file)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_neither_written_nor_read(file, value):
+    """The last good checkpoint stays; the message names the tensor."""
+    good = file.read_bytes()
+    net = narrow()
+    with torch.no_grad():
+        net.backbone.get_submodule(net.structure.channel_owners[0]).weight[0] = value
+    named = rf"'backbone\.{net.structure.channel_owners[0]}\.weight' holds NaN or infinite values"
+    with pytest.raises(CheckpointError, match=f"can't write .*{named}"):
+        dance.save(net, file)
+    assert file.read_bytes() == good
+    metadata, _, _ = header_of(file)
+    save_file({n: t.contiguous().clone() for n, t in net.state_dict().items()}, file, metadata)
+    with pytest.raises(CheckpointError, match=f"{named}; go back to an earlier checkpoint"):
+        dance.load(file)
+
+
 def test_loading_calls_no_unpickler(file, monkeypatch):
     """Neither torch's nor Python's own."""
     monkeypatch.setattr(torch, "load", None)

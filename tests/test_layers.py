@@ -113,4 +113,4 @@ def test_the_core_is_thin():
     skips = {f: n for f, n in lines.items() if f.parent.name == "executors"}
     skips.pop(ROOT / "executors" / "masked.py")
     assert sum(skips.values()) < 2_000, skips
-    assert sum(lines.values()) - sum(skips.values()) < 2_500, lines
+    assert sum(lines.values()) - sum(skips.values()) < 2_600, lines

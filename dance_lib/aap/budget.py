@@ -8,18 +8,25 @@ every axis has to drop a share by itself, without which channels would be left a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from dance_lib import shard
 from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import AXES, Axis
+from dance_lib.arguments import checked_fields
 from dance_lib.errors import DanceError
 from dance_lib.meter.cost import branch_ratios, mac_ratios
 from dance_lib.models.structure import Structure
 
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Part = Annotated[float, Field(ge=0, le=1)]
 
+
+@checked_fields
 @dataclass(frozen=True)
 class Budget:
     """(mean R − ρ)² + mean over branches of max(0, |mean R_b − ρ_b| − slack)² + axes.
@@ -39,9 +46,9 @@ class Budget:
     """
 
     target: float
-    slack: tuple[float, float] = (0.0, 0.2)
-    anneal: float = 0.5
-    axis_share: float = 0.0
+    slack: tuple[NotNegative, NotNegative] = (0.0, 0.2)
+    anneal: Part = 0.5
+    axis_share: Part = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.target <= 1:

@@ -16,6 +16,7 @@ from dance_lib.aap.gate import gate, keep_best, logistic_noise
 from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import AXES, PlanError, PruningPlan, spread
 from dance_lib.aap.statistics import Statistics
+from dance_lib.arguments import Size, checked
 from dance_lib.models.structure import Shape, Structure
 
 
@@ -58,12 +59,13 @@ class Controller(nn.Module):
         opened: branches that it never prunes.
     """
 
+    @checked
     def __init__(
         self,
         structure: Structure,
         axes: Sequence[str] = AXES,
-        grid: int = 7,
-        hidden: int = 16,
+        grid: Size = 7,
+        hidden: Size = 16,
         open_bias: float = 2.0,
         prior: float = 3.0,
         reads: Shape | None = None,

@@ -45,8 +45,11 @@ class PruningPlan(Masks):
         channels: Mapping[str, Tensor],
         features: Mapping[str, Tensor],
     ) -> None:
-        if not all(isinstance(m, Mapping) and m for m in (frames, channels, features)):
-            raise PlanError("a plan needs at least one unit, in three mappings to tensors")
+        for axis, entries in zip(AXES, (frames, channels, features), strict=True):
+            if not isinstance(entries, Mapping) or not entries:
+                raise PlanError(
+                    f"{axis} must map at least one unit to a tensor, not {entries!r:.60}"
+                )
         first = next(iter(frames.values()))
         batch = len(first) if isinstance(first, Tensor) and first.dim() else 0
         for axis, entries, dims in zip(AXES, (frames, channels, features), (2, 2, 3), strict=True):
@@ -187,7 +190,10 @@ class PruningPlan(Masks):
             axes = [{n: e > 0.5 for n, e in axis.items()} for axis in (frames, tiles, channels)]
             masks = spread(structure, frames=axes[0], tiles=axes[1], channels=axes[2])
         except (StopIteration, AttributeError, LookupError, RuntimeError, TypeError) as error:
-            raise PlanError(f"decisions that do not fit the network: {error!r}") from error
+            raise PlanError(
+                "frames, tiles and channels must be decisions that do not contradict structure: "
+                f"{error!r}"
+            ) from error
         kept = [dict(getattr(masks, axis)) for axis in AXES]
         for branch in structure.branches.values():
             keeps = ~(_closed(kept[0], branch) | _closed(kept[2], branch))

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dance_lib.errors import DanceError
+
 STILL = 1e-3  # motion below which nothing moves, in units of the stem's output
 
 
@@ -55,6 +57,11 @@ class Sums:
 
 def stem_statistics(maps: Tensor, grid: int = 7) -> Statistics:
     """Statistics of (N, C, T, H, W) maps; a clip of one frame has no motion (0)."""
+    if not isinstance(maps, Tensor) or maps.dim() != 5 or not maps.is_floating_point():
+        shape = tuple(getattr(maps, "shape", ())), getattr(maps, "dtype", type(maps).__name__)
+        raise DanceError(f"maps must be a float tensor (N, C, T, H, W), not {shape}")
+    if not isinstance(grid, int) or grid < 1:
+        raise DanceError(f"grid must be at least one cell, not {grid!r:.60}")
     return statistics_of(sums_of(maps), grid)
 
 

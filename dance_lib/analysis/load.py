@@ -21,11 +21,12 @@ def slopes(table: pd.DataFrame, measure: str = "cpu_s") -> pd.Series:
     )
 
 
-def against_size(table: pd.DataFrame) -> Figure:
+def against_size(table: pd.DataFrame, unit: str) -> Figure:
     """Seconds of processor and peak of memory against size, a line a work.
 
     Args:
         table: columns what, size, cpu_s, peak_mb.
+        unit: what a size counts: clips, runs.
     """
     set_style()
     grows = slopes(table)
@@ -34,8 +35,18 @@ def against_size(table: pd.DataFrame) -> Figure:
     lines = {"x": "size", "hue": "what", "style": "what", "markers": True, "dashes": False}
     sns.lineplot(named, y="cpu_s", ax=time, **lines)
     sns.lineplot(table, y="peak_mb", ax=memory, legend=False, **lines)
-    time.set(xscale="log", yscale="log", ylabel="processor, s")
-    memory.set(xscale="log", ylabel="peak of memory above the start, MB", ylim=(0, None))
-    time.legend(title=None, frameon=False)
+    time.set(xscale="log", yscale="log", xlabel=unit, ylabel="processor, s")
+    memory.set(xlabel=unit, ylabel="peak of memory above the start, MB")
+    memory.set_ylim(0)
+    sizes = sorted(table["size"].unique())
+    time.set_xticks(sizes)
+    time.minorticks_off()
+    memory.set_xticks([0, *sizes[-2:]])
+    for axes in (time, memory):
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     figure.tight_layout()
+    ncols = min(4, len(grows))
+    sns.move_legend(
+        time, "lower left", bbox_to_anchor=(0, 1), ncols=ncols, title=None, frameon=False
+    )
     return figure

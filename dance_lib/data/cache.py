@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dance_lib.arguments import checked
+from dance_lib.arguments import Count, checked
 from dance_lib.atomic import writing
 from dance_lib.data.cache_build import build_cache, damaged
 from dance_lib.data.decode import ClipShape
@@ -53,7 +53,7 @@ def decode_clips(
     sampling: ClipSampling | None = None,
     name: str = "clips",
     strict: bool = False,
-    workers: int = 2,
+    workers: Count = 2,
 ) -> DecodedClips:
     """Decode the videos `paths` (relative to `data_root`) once, or open what was decoded before.
 

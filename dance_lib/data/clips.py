@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dance_lib.arguments import Size, checked
+from dance_lib.arguments import Size, checked, checked_fields
 from dance_lib.data.errors import DataError
 from dance_lib.shard import opened, shard_of
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
+@checked_fields
 @dataclass(frozen=True, eq=False)
 class ClipSet(Dataset):
     """N clips of K classes.
@@ -34,6 +35,9 @@ class ClipSet(Dataset):
         frames: uint8 (stored clips, T, H, W, 3), a memory map.
         stored: (N,) where each clip lies in `frames`.
         order: (N, T) which stored frame each frame shows; None as they come.
+
+    Raises:
+        DataError: parts that do not fit together.
     """
 
     table: pd.DataFrame
@@ -43,6 +47,28 @@ class ClipSet(Dataset):
     frames: np.ndarray = field(repr=False)
     stored: np.ndarray = field(repr=False)
     order: np.ndarray | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if wrong := next(self._misfits(), None):
+            raise DataError(f"a set of clips does not fit together: {wrong}")
+
+    def _misfits(self) -> Iterator[str]:
+        """What is wrong; each may look at what those before it have found right."""
+        if self.frames.dtype != np.uint8 or self.frames.ndim != 5:
+            given = f"{self.frames.dtype} {self.frames.shape}"
+            yield f"frames must be uint8 (stored clips, T, H, W, 3), not {given}"
+        if self.stored.ndim != 1 or self.stored.dtype.kind not in "iu":
+            yield f"stored must be whole numbers (N,), not {self.stored.dtype} {self.stored.shape}"
+        if not ((self.stored >= 0) & (self.stored < len(self.frames))).all():
+            yield f"stored must lie below {len(self.frames)}, the clips in frames"
+        if len(self.table) != len(self.stored) or "target" not in self.table:
+            yield f"table must have a column target and {len(self.stored)} rows, one for each clip"
+        targets = self.table["target"]
+        if targets.dtype.kind not in "iu" or not targets.between(0, len(self.classes) - 1).all():
+            yield f"table's targets must be whole numbers below {len(self.classes)}, the classes"
+        shape = (len(self.stored), self.frames.shape[1])
+        if self.order is not None and self.order.shape != shape:
+            yield f"order must be (N, T) = {shape}, not {self.order.shape}"
 
     def __len__(self) -> int:
         return len(self.stored)
@@ -140,6 +166,8 @@ def batches(
         process: number of this process, and of all that share every batch: it reads its shard of
             the clips alone, (n, 3, T, H, W). Targets and rows are those of the whole batch.
     """
+    if not 0 <= process[0] < process[1]:
+        raise DataError(f"process must be (number, of how many), counted from 0, not {process}")
     generator = torch.Generator().manual_seed(shuffle_seed or 0)
     shuffled = shuffle_seed is not None
     rows = torch.randperm(len(clips), generator=generator) if shuffled else torch.arange(len(clips))

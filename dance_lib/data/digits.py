@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from dance_lib.arguments import checked
+from dance_lib.arguments import Count, Options, Size, checked
 from dance_lib.atomic import writing
 from dance_lib.data.actions import ACTIONS
 from dance_lib.data.encode import write_video
@@ -35,20 +35,17 @@ from dance_lib.data.parallel import in_parallel
 from dance_lib.data.rendering import Rendering, render
 from dance_lib.data.scene import Scene, draw_scene
 from dance_lib.data.splits import SPLITS
-from dance_lib.errors import in_one_line
 
 VERSION = 2  # of the generator: raise it whenever the same settings give other clips
 Range = tuple[float, float]
 
 
-class DigitsSettings(BaseModel):
+class DigitsSettings(Options):
     """Everything the built-in set depends on; ranges are drawn from evenly, ends included.
 
     Lengths are fractions of the frame's side. A clip's action is as visible as the minimum of
     `travel`, `turn_degrees` or `growth` says, so no label is a matter of opinion.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     # how much
     train: int = Field(default=2400, ge=0)
@@ -91,17 +88,15 @@ class DigitsSettings(BaseModel):
         return self
 
     @classmethod
-    def of_clips(cls, frames: int, size: int, **fields: Any) -> Self:
+    @checked
+    def of_clips(cls, frames: Size, size: Size, **fields: Any) -> Self:
         """For clips of `frames` frames of size × size pixels; an action takes 1/4 to 3/4 of them.
 
         Raises:
             DanceError: sizes, or `fields`, that the set can't have.
         """
         action = (max(4, frames // 4), max(4, frames * 3 // 4))
-        try:
-            return cls(resolution=size, frames=frames, action_frames=action, **fields)
-        except ValidationError as error:
-            raise in_one_line("built-in set", error) from error
+        return cls(resolution=size, frames=frames, action_frames=action, **fields)
 
     @property
     def hash(self) -> str:
@@ -113,7 +108,7 @@ class DigitsSettings(BaseModel):
 
 
 @checked
-def make_digits(root: str | Path, settings: DigitsSettings, *, workers: int = 2) -> Path:
+def make_digits(root: str | Path, settings: DigitsSettings, *, workers: Count = 2) -> Path:
     """Write the set into the folder `root` and return the path of its manifest.
 
     A complete set of the same settings is left as it is, one of other settings is replaced. The

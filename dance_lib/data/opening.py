@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dance_lib.arguments import Seed, Share, Size, checked
+from dance_lib.arguments import Count, Seed, Share, Size, checked
 from dance_lib.data.cache import decode_clips
 from dance_lib.data.clips import ClipSet
 from dance_lib.data.decode import ClipShape
@@ -42,7 +42,7 @@ def open_clips(
     # the built-in set
     digits: DigitsSettings | None = None,
     # work
-    workers: int = 2,
+    workers: Count = 2,
 ) -> ClipSet:
     """Open one split of a data set; decode it first, where that was not done before.
 
@@ -85,6 +85,7 @@ def open_clips(
         allow_missing=allow_missing,
         allow_outside=allow_outside,
     )
+    classes = tuple(class_names(index))  # `target` counts them, those that a limit leaves out too
     if limit is not None:
         index = limit_clips(index, limit, seed=seed)
     wanted = select_split(index, split)
@@ -103,7 +104,7 @@ def open_clips(
     clip_table = rows.drop(columns="stored")
     return ClipSet(
         table=clip_table[[*wanted, *(name for name in clip_table if name not in wanted)]],
-        classes=tuple(class_names(index)),
+        classes=classes,
         hash=_hash(wanted, Path(data_root), shape, sampling),
         skipped=decoded.skipped[decoded.skipped["path"].isin(wanted["path"])],
         frames=decoded.frames,

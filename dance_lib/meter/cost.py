@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from dance_lib.errors import DanceError
 from dance_lib.models.structure import Structure, Unit
 
 if TYPE_CHECKING:  # `aap` stands on this module: at run time it would go round in a circle
@@ -20,7 +21,15 @@ if TYPE_CHECKING:  # `aap` stands on this module: at run time it would go round 
 
 
 def unit_macs(structure: Structure, masks: Masks) -> dict[str, Tensor]:
-    """Ideal MACs of each unit, (N,) float: positions × channel pairs × kernel volume."""
+    """Ideal MACs of each unit, (N,) float: positions × channel pairs × kernel volume.
+
+    Raises:
+        DanceError: no structure, or masks of other units than its own.
+    """
+    if not isinstance(structure, Structure):
+        raise DanceError(f"structure must be a network's `structure`, not {structure!r:.60}")
+    if getattr(masks, "units", None) != tuple(structure.units):
+        raise DanceError(f"masks must be a plan of this network, not {masks!r:.60}")
     return {
         name: kept_positions(masks, name) * channel_pairs(unit, masks) * prod(unit.kernel)
         for name, unit in structure.units.items()
@@ -56,6 +65,8 @@ def mac_ratios(structure: Structure, masks: Masks, extra_macs: int = 0) -> Tenso
     `extra_macs` are those of the controller, which the dense network does not have.
     """
     macs = torch.stack(list(unit_macs(structure, masks).values())).sum(0)
+    if not isinstance(extra_macs, int) or extra_macs < 0:
+        raise DanceError(f"extra_macs must be a number of MACs, not {extra_macs!r:.60}")
     return (macs + structure.other_macs + extra_macs) / structure.dense_macs
 
 

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from dance_lib.aap.plan import PruningPlan, as_plan
+from dance_lib.errors import DanceError
 from dance_lib.meter.cost import unit_macs
 from dance_lib.meter.traffic import dense_bytes, unit_bytes
+from dance_lib.models.structure import Structure
 
 OTHER = "other"
 
@@ -28,9 +30,12 @@ def count(net: Any, plan: PruningPlan) -> pd.DataFrame:
         moved, with weights that were laid out anew and index lists.
 
     Raises:
+        DanceError: `net` is no network of ours.
         PlanError: the plan does not fit the network.
     """
-    structure: Any = getattr(net, "structure", type(net))
+    structure = getattr(net, "structure", None)
+    if not isinstance(structure, Structure):
+        raise DanceError(f"net must be a Dance network or its executor, not {type(net).__name__}")
     as_plan(plan).check(structure)
     itemsize = 2 if getattr(net, "dtype", None) == torch.bfloat16 else 4
     macs, moved = unit_macs(structure, plan), unit_bytes(structure, plan, itemsize)

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import fx, nn
 
+from dance_lib.arguments import Size, checked
 from dance_lib.models.nodes import CONCATENATIONS, Nodes, after, pads_by_zeros, triple
 from dance_lib.models.residual import residual_branches
 from dance_lib.models.structure import (
@@ -24,8 +25,9 @@ from dance_lib.models.structure import (
 from dance_lib.models.tracing import function_name, shape_of, trace
 
 
+@checked
 def find_structure(
-    network: nn.Module, clip_shape: Shape, grid: int = 7, group_size: int = 8
+    network: nn.Module, clip_shape: Shape, grid: Size = 7, group_size: Size = 8
 ) -> Structure:
     """Trace a network and name its stem, branches and units.
 
@@ -57,6 +59,7 @@ def find_structure(
     return Structure(
         graph=nodes.graph,
         clip_shape=(C, T, H, W),
+        classes=_classes(nodes.graph),
         stem=stem.name,
         stem_shape=nodes.map_of(stem),
         units=units,
@@ -65,6 +68,12 @@ def find_structure(
         pools=finder.pools(units),
         group_size=group_size,
     )
+
+
+def _classes(graph: fx.Graph) -> int:
+    logits = shape_of(next(iter(reversed(graph.nodes))))
+    assert logits is not None  # or `trace` had refused it
+    return logits[1]
 
 
 @dataclass

@@ -94,6 +94,7 @@ class Structure:
 
     Attributes:
         graph: the network's graph; its module targets are paths in the network.
+        classes: number of logits.
         stem: fx node of the stem's output; stem_shape: (C, T, H, W) of it.
         units, branches: by name, in order of execution.
         others: convolutions and linear layers that always run in full.
@@ -103,6 +104,7 @@ class Structure:
 
     graph: fx.Graph
     clip_shape: Shape
+    classes: int
     stem: str
     stem_shape: Shape
     units: dict[str, Unit]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dance_lib.aap.plan import PruningPlan
+from dance_lib.arguments import Seed, checked
 from dance_lib.data.clips import ClipSet
 from dance_lib.errors import DanceError
 from dance_lib.meter.cost import mac_ratios
@@ -42,6 +43,7 @@ class Rival:
     counts_zeros: bool = False
 
 
+@checked
 def train_rival(
     method: str,
     net: Dance,
@@ -50,7 +52,7 @@ def train_rival(
     *,
     plans: PruningPlan,
     teacher: Tensor,
-    seed: int,
+    seed: Seed,
     resume: Path | None = None,
 ) -> Rival:
     """Make and retrain a rival of `recipe.budget` times the MACs, from the dense network.

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from dance_lib.arguments import checked
 from dance_lib.errors import DanceError
 from dance_lib.study import paths
 from dance_lib.study.matrix import load_matrix
@@ -12,6 +13,7 @@ from dance_lib.study.notebook import declared_parameters
 from dance_lib.study.products import runs
 
 
+@checked
 def parameters(scope: Mapping[str, Any], notebook: str) -> dict[str, Any]:
     """Return the notebook's own parameters with their present values, `results` included.
 
@@ -29,6 +31,7 @@ def parameters(scope: Mapping[str, Any], notebook: str) -> dict[str, Any]:
     return {name: scope[name] for name in ("results", *declared)}
 
 
+@checked
 def parameter(results: str | Path, notebook: str, name: str) -> Any:
     """Return the value that a notebook's runs in this folder were made with.
 
@@ -41,6 +44,7 @@ def parameter(results: str | Path, notebook: str, name: str) -> Any:
     return json.loads(values.pop())
 
 
+@checked
 def parameter_by(results: str | Path, notebook: str, name: str, key: str) -> dict[Any, Any]:
     """Return, by the values of a name that a notebook fans out over, its value of a parameter.
 
@@ -56,12 +60,14 @@ def parameter_by(results: str | Path, notebook: str, name: str, key: str) -> dic
     return found
 
 
-def titles(name: str) -> dict[str, str]:
+@checked
+def titles(name: Literal["arm", "rival"]) -> dict[str, str]:
     """Return the titles of all arms or rivals, in the order of tables; `name` is one of both."""
     matrix = load_matrix(paths.find_root())
     return {key: row.title for key, row in matrix.rows(name).items()}
 
 
+@checked
 def paper_file(name: str) -> Path:
     """Return the place of a file of `results/paper/`: claims, protocol."""
     return paths.find_root() / paths.RESULTS / "paper" / name

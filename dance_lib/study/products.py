@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from dance_lib.arguments import checked
 from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
 from dance_lib.study import paths
@@ -21,6 +22,7 @@ class MissingProductError(DanceError):
     """A table or checkpoint is not there yet; the message names the command that makes it."""
 
 
+@checked
 def read(results: str | Path, notebook: str, table: str, **values: Any) -> pd.DataFrame:
     """Return a notebook's table, with the values it was fanned out over as columns.
 
@@ -46,6 +48,7 @@ def read(results: str | Path, notebook: str, table: str, **values: Any) -> pd.Da
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+@checked
 def find(results: str | Path, notebook: str, template: str, **values: Any) -> Path:
     """Return the path of another notebook's product, `checkpoints/01_dense/net.safetensors`.
 
@@ -65,6 +68,7 @@ def find(results: str | Path, notebook: str, template: str, **values: Any) -> Pa
     )
 
 
+@checked
 def runs(results: str | Path) -> pd.DataFrame:
     """Return the provenance of every finished run in the run folder, a row a run."""
     return _concatenated(paths.resolve(results).glob("runs/*.csv"))

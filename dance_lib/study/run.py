@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dance_lib.arguments import checked
 from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
 from dance_lib.study import paths, provenance
@@ -34,6 +35,7 @@ class Run:
             holds the products of other parameters.
     """
 
+    @checked
     def __init__(self, notebook: str, results: str | Path, **parameters: Any):
         self._root = paths.find_root()
         fan_out = load_manifest(self._root).entry(notebook).fan_out
@@ -51,6 +53,7 @@ class Run:
         stamp = self._start.strftime("%Y-%m-%dT%H:%M:%SZ")
         self.id = f"{self.folder.name}/{notebook}{paths.suffix(self.values)}@{stamp}"
 
+    @checked
     def path(self, template: str) -> Path:
         """Return the place of a product, `checkpoints/01_dense/net.safetensors`; makes its folder.
 
@@ -60,6 +63,7 @@ class Run:
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
 
+    @checked
     def write(self, table: pd.DataFrame, name: str) -> None:
         """Write a tidy table, every row with the `run_id`.
 
@@ -80,6 +84,7 @@ class Run:
             figure.savefig(partial, bbox_inches="tight")
         show(figure)
 
+    @checked
     def finish(self, data_hash: str = "") -> None:
         """Write the row of this run: what it was made with, how long it took, its peak memory.
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dance_lib.aap.plan import PruningPlan
+from dance_lib.arguments import Size, checked
 from dance_lib.data.clips import ClipSet, batches
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Dense, Masked
@@ -47,12 +48,13 @@ class Prediction:
         return mac_ratios(net.structure, self.plan, net.controller.macs)
 
 
+@checked
 @torch.inference_mode()
 def predict(
     net: Dance,
     clips: ClipSet,
     plan: PruningPlan | str = "controller",
-    batch_size: int = 64,
+    batch_size: Size = 64,
     title: str | None = None,
 ) -> Prediction:
     """Run a network over all clips.
@@ -96,8 +98,9 @@ def predict(
     return Prediction(processes.cat(torch.cat(logits), len(clips)), clips.targets, whole)
 
 
+@checked
 @torch.inference_mode()
-def choose_plans(net: Dance, clips: ClipSet, batch_size: int = 64) -> PruningPlan:
+def choose_plans(net: Dance, clips: ClipSet, batch_size: Size = 64) -> PruningPlan:
     """The controller's plans for all clips; runs the stem alone."""
     processes = here()
     own = processes.own(clips)

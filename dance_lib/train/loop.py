@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from dance_lib.arguments import checked
 from dance_lib.atomic import replacing
 from dance_lib.data.clips import Augment, ClipSet, batches
 from dance_lib.errors import DanceError
@@ -175,6 +176,7 @@ def fit(
         return history
 
 
+@checked
 def forget(resume: Path) -> None:
     """Remove what the stages of a finished run kept to go on from."""
     name = glob.escape(resume.name)

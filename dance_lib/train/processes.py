@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dance_lib.data.clips import ClipSet
+from dance_lib.errors import DanceError
 from dance_lib.network import Dance
 from dance_lib.shard import Shard, shard_of
 from dance_lib.train.norms import over_all_clips
@@ -46,6 +47,9 @@ class Processes:
     Args:
         accelerator: an `accelerate.Accelerator`; None for a process that is alone.
 
+    Raises:
+        DanceError: training in float16 is asked for.
+
     Attributes:
         place: number of this process, and how many there are.
         device: where it trains.
@@ -56,6 +60,11 @@ class Processes:
         if accelerator is None:
             self.place = (0, 1)
             self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        elif accelerator.mixed_precision == "fp16":
+            raise DanceError(
+                "training in float16 needs its losses scaled, which is not done here: launch with "
+                "--mixed_precision bf16 or no"
+            )
         else:
             self.place = (accelerator.process_index, accelerator.num_processes)
             self.device = accelerator.device

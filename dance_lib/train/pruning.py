@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from dance_lib.arguments import Seed, checked
 from dance_lib.ava import Variant
 from dance_lib.data.clips import ClipSet
 from dance_lib.errors import DanceError
@@ -33,6 +34,7 @@ class Pruned:
     history: History
 
 
+@checked
 def prune(
     net: Dance,
     train: ClipSet,
@@ -40,7 +42,7 @@ def prune(
     recipe: Recipe,
     *,
     variant: Variant = "cv",
-    seed: int = 0,
+    seed: Seed = 0,
     resume: Path | None = None,
 ) -> Pruned:
     """Train a network and its controller: dense, AVA, the controller alone, then both together.

@@ -3,26 +3,24 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from dance_lib.aap.budget import Budget
+from dance_lib.arguments import Options, Size, checked
 from dance_lib.data.augmentation import augmentation
 from dance_lib.data.clips import Augment
-from dance_lib.errors import in_one_line
 
 USUAL = 3000  # training clips of the built-in set, which the default numbers were found on
 LONGEST = 8
 
 
-class Recipe(BaseModel):
+class Recipe(Options):
     """Epochs, rates and weights. All arms of a comparison share one recipe.
 
     Every arm starts from one dense network, trained for `dense_epochs`, and is retrained for
     `retrain_epochs` under one schedule with distillation from that dense network. The reference
     spends them on plain training; the others on AVA, the controller alone, and both together.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_size: int = Field(32, ge=1)
     dense_epochs: int = Field(6, ge=0)
@@ -51,6 +49,7 @@ class Recipe(BaseModel):
     gate_noise: float = Field(0.1, ge=0)  # of the logistic noise at the start; 0 at the end
 
     @classmethod
+    @checked
     def of(cls, parameters: Mapping[str, Any]) -> Self:
         """The recipe of those parameters that it knows; others are left aside.
 
@@ -58,13 +57,11 @@ class Recipe(BaseModel):
             DanceError: a value is out of its range.
         """
         known = {name: parameters[name] for name in cls.model_fields if name in parameters}
-        try:
-            return cls(**known)
-        except ValidationError as error:
-            raise in_one_line("recipe", error) from error
+        return cls(**known)
 
     @classmethod
-    def for_clips(cls, clips: int, **fields: Any) -> Self:
+    @checked
+    def for_clips(cls, clips: Size, **fields: Any) -> Self:
         """The default numbers for so many training clips, but for `fields`.
 
         Where clips are few a stage has more epochs, to make as many steps as over `USUAL` clips:

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import update_bn
 
 from dance_lib import shard
 from dance_lib.aap.plan import PruningPlan
+from dance_lib.arguments import Count, Seed, checked
 from dance_lib.ava import MIN_CLIPS, AVALoss, Variant
 from dance_lib.data.clips import ClipSet, batches
 from dance_lib.errors import DanceError
@@ -26,8 +27,9 @@ from dance_lib.train.recipe import Recipe
 History = list[dict[str, Any]]
 
 
+@checked
 def train_dense(
-    net: Dance, clips: ClipSet, recipe: Recipe, *, seed: int, resume: Path | None = None
+    net: Dance, clips: ClipSet, recipe: Recipe, *, seed: Seed, resume: Path | None = None
 ) -> History:
     """Train the backbone without pruning; where every arm starts."""
     return _fit(
@@ -44,6 +46,7 @@ def train_dense(
     )
 
 
+@checked
 def train_ava(
     net: Dance,
     clips: ClipSet,
@@ -51,8 +54,8 @@ def train_ava(
     *,
     variant: Variant,
     teacher: Tensor,
-    seed: int,
-    epochs: int | None = None,
+    seed: Seed,
+    epochs: Count | None = None,
     resume: Path | None = None,
 ) -> History:
     """Retrain the dense network, its activation variability amplified by a variant of AVA.
@@ -67,6 +70,7 @@ def train_ava(
         DanceError: unknown variant, or batches too small for `interaction`.
     """
     epochs = recipe.ava_epochs if epochs is None else epochs
+    _check_teacher(teacher, net, clips)
     ava = make_ava(net, clips, recipe, variant)
     least = _least_clips(variant)
 
@@ -107,13 +111,14 @@ def _least_clips(variant: Variant) -> int:
     return MIN_CLIPS if variant == "interaction" else 1
 
 
+@checked
 def train_gates(
     net: Dance,
     clips: ClipSet,
     recipe: Recipe,
     *,
     teacher: Tensor,
-    seed: int,
+    seed: Seed,
     frozen: bool = False,
     resume: Path | None = None,
 ) -> History:
@@ -134,14 +139,15 @@ def train_gates(
     return history
 
 
+@checked
 def train_controller(
     net: Dance,
     clips: ClipSet,
     recipe: Recipe,
     *,
     teacher: Tensor,
-    seed: int,
-    epochs: int | None = None,
+    seed: Seed,
+    epochs: Count | None = None,
     resume: Path | None = None,
 ) -> History:
     """Train the controller alone under a frozen backbone, while the budget begins to press.
@@ -177,13 +183,14 @@ def train_controller(
             parameter.requires_grad_(True)
 
 
+@checked
 def train_joint(
     net: Dance,
     clips: ClipSet,
     recipe: Recipe,
     *,
     teacher: Tensor,
-    seed: int,
+    seed: Seed,
     resume: Path | None = None,
 ) -> History:
     """Train controller and backbone together; then norm statistics and operating point.
@@ -214,6 +221,7 @@ def train_joint(
     return history
 
 
+@checked
 def train_planned(
     net: Dance,
     clips: ClipSet,
@@ -221,8 +229,8 @@ def train_planned(
     *,
     plans: Callable[[Tensor], PruningPlan],
     teacher: Tensor,
-    seed: int,
-    epochs: int | None = None,
+    seed: Seed,
+    epochs: Count | None = None,
     resume: Path | None = None,
 ) -> History:
     """Retrain the backbone under plans that are given; the controller stays as it is.
@@ -232,6 +240,7 @@ def train_planned(
         epochs: `recipe.retrain_epochs` if None, as long as every arm is retrained.
     """
     epochs = recipe.retrain_epochs if epochs is None else epochs
+    _check_teacher(teacher, net, clips)
 
     def loss(step: Step) -> Tensor:
         stem_output = net.stem(step.clips)
@@ -269,6 +278,7 @@ def _train_gates(
     **rest: Any,
 ) -> History:
     """Gates under the budget; its annealing runs over both stages that train the controller."""
+    _check_teacher(teacher, net, clips)
     budget = recipe.make_budget()
     opened = net.controller.opened
     budget.check(net.structure, net.controller.macs, opened)
@@ -313,6 +323,7 @@ def _fit(
     **rest: Any,
 ) -> History:
     """`fit` with what a recipe says of every stage."""
+    _check_clips(net, clips)
     return fit(
         net,
         clips,
@@ -324,6 +335,23 @@ def _fit(
         settings=recipe,
         **rest,
     )
+
+
+def _check_clips(net: Dance, clips: ClipSet) -> None:
+    """Refuse clips of another network before the first step."""
+    if clips.clip_shape != net.clip_shape:
+        raise DanceError(f"clips are {clips.clip_shape}, the network was made for {net.clip_shape}")
+    if (classes := net.structure.classes) < len(clips.classes):
+        raise DanceError(f"clips have {len(clips.classes)} classes, the network tells {classes}")
+
+
+def _check_teacher(teacher: Tensor, net: Dance, clips: ClipSet) -> None:
+    expected = (len(clips), net.structure.classes)
+    if tuple(teacher.shape) != expected:
+        raise DanceError(
+            f"teacher must be the dense network's logits of all clips, {expected}, not "
+            f"{tuple(teacher.shape)}; predict(net, clips, 'dense').logits gives them"
+        )
 
 
 def _backbone_rate(net: Dance, recipe: Recipe, start: int, epochs: int) -> Rate:

@@ -34,7 +34,7 @@ def test_entries():
     kept = torch.ones(2, 3, dtype=torch.bool)
     tiles = torch.ones(2, 3, 3, dtype=torch.bool)
     PruningPlan({"u": kept}, {"u": kept}, {"u": tiles})
-    with pytest.raises(PlanError, match="a plan needs at least one unit"):
+    with pytest.raises(PlanError, match="must map at least one unit"):
         PruningPlan({}, {}, {})
     with pytest.raises(PlanError, match="channels names other units than frames, or in another"):
         PruningPlan({"u": kept}, {"v": kept}, {"u": tiles})

@@ -22,9 +22,10 @@ def test_slope_is_the_power_that_time_grows_by():
 
 
 def test_the_figure_tells_every_slope():
-    figure = against_size(TABLE)
+    figure = against_size(TABLE, "clips")
     figure.canvas.draw()
     time, memory = figure.axes
     told = [text.get_text() for text in time.get_legend().get_texts()]
     assert told == ["list, slope 1.00", "compare, slope 2.00", "sample, slope 0.50"]
     assert {line.get_ydata()[0] for line in memory.lines if len(line.get_ydata())} == {7.0}
+    assert [axes.get_xlabel() for axes in figure.axes] == ["clips", "clips"]

@@ -186,6 +186,18 @@ def test_truncated(write_video):
         read_video(path, clip_shape=(4, 16, 16))
 
 
+def test_zero_length(tmp_path):
+    """A video stream in which nothing was ever written."""
+    path = tmp_path / "none.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 16, 16, "gray"
+        container.start_encoding()
+    with pytest.raises(DecodeError, match=r"none.mkv: ") as refused:
+        read_video(path, clip_shape=(4, 16, 16))
+    assert len(str(refused.value).splitlines()) == 1
+
+
 def test_sound_alone(tmp_path):
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:

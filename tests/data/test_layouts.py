@@ -39,6 +39,28 @@ def test_class_folders_inside_split_folders(tmp_path):
     }
 
 
+def test_links_are_followed_and_not_in_circles(tmp_path):
+    """A class may lie on another disk; a link back up would be an endless set."""
+    touch(tmp_path, "set/a/1.mp4", "elsewhere/x.mp4", "elsewhere/y.mp4", "one.mp4")
+    (tmp_path / "set/b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set/a/2.mp4").symlink_to(tmp_path / "one.mp4")
+    (tmp_path / "set/a/loop").symlink_to(tmp_path / "set/a")
+    index = load_index("folder", tmp_path / "set", test_fraction=0.0)
+    assert index["path"].tolist() == ["a/1.mp4", "a/2.mp4", "b/x.mp4", "b/y.mp4"]
+    (tmp_path / "set/a/gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    with pytest.raises(DataError, match="1 of 5 listed clips are missing"):
+        load_index("folder", tmp_path / "set", test_fraction=0.0)
+
+
+def test_an_accent_is_one_letter_however_it_is_written(tmp_path):
+    """A Mac's copy of a folder has the letter and its accent apart: é, é."""
+    touch(tmp_path, "train/ge\u0301ant/1.mp4", "test/g\u00e9ant/2.mp4")
+    touch(tmp_path, "train/日本 🏃/1.mp4", "test/日本 🏃/2.mp4")
+    index = load_index("folder", tmp_path)
+    assert class_names(index) == ["g\u00e9ant", "日本 🏃"]
+    assert all((tmp_path / path).is_file() for path in index["path"])
+
+
 def test_plain_class_folders_are_divided_in_proportion(tmp_path):
     touch(tmp_path, *(f"{label}/{number}.mp4" for label in "ab" for number in range(10)))
     index = load_index("folder", tmp_path, val_fraction=0.25, seed=1)

@@ -63,6 +63,10 @@ def test_hash_names_the_data(cache_root, tmp_path):
 
 def test_limit(cache_root):
     assert open_small(cache_root, limit=9).table["label"].nunique() == 9
+    few = open_small(cache_root, limit=2)
+    names = [few.classes[target] for target in few.table["target"]]
+    assert names == few.table["label"].tolist()  # counted among all nine, not among those left
+    assert len(few.classes) == 9
 
 
 @pytest.mark.parametrize("clip_shape", [(16, 32), (1, 16, 32, 32), (0, 32, 32)])

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +51,9 @@ class Server:
     def cut(self) -> None:
         """End the processes of its sessions, and so their connections; it goes on itself."""
         for process in psutil.Process(self.process.pid).children(recursive=True):
-            if process.name().startswith("sshd"):
-                process.kill()
+            with suppress(psutil.NoSuchProcess):  # it ended with the one before it
+                if process.name().startswith("sshd"):
+                    process.kill()
 
 
 def _key(path: Path) -> str:

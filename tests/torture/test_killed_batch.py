@@ -57,6 +57,7 @@ def wait(batch, seconds, until=lambda: False):
         time.sleep(0.001)
 
 
+@pytest.mark.torture(minutes=6)
 def test_a_batch_killed_twenty_times_ends_as_if_it_never_was(tmp_path, tally):
     study = RealStudy(tmp_path / "study")
     begun = time.monotonic()
@@ -98,6 +99,7 @@ def test_a_batch_killed_twenty_times_ends_as_if_it_never_was(tmp_path, tally):
     )
 
 
+@pytest.mark.torture(minutes=2)
 def test_jobs_of_a_killed_batch_end_without_it(tmp_path, tally):
     tried = held = 0
     study = RealStudy(tmp_path / "study")

@@ -40,6 +40,20 @@ def test_own_plans(net, clips, batch_size):
         torch.testing.assert_close(prediction.logits, net(batch), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("plan", ["controller", "dense"])
+def test_neither_batches_nor_order_matter(net, clips, plan):
+    """The same batches to the bit, others to 1e-5; a clip keeps its class whatever goes with it."""
+    whole = predict(net, clips, plan)
+    assert torch.equal(predict(net, clips, plan).logits, whole.logits)
+    order = torch.randperm(len(clips), generator=torch.Generator().manual_seed(0))
+    for size in (1, 3, 16):
+        for rows in (torch.arange(len(clips)), order):
+            other = predict(net, clips.take(rows.tolist()), plan, batch_size=size)
+            torch.testing.assert_close(other.logits, whole.logits[rows], rtol=1e-5, atol=1e-5)
+            assert torch.equal(other.logits.argmax(1), whole.logits[rows].argmax(1))
+            assert plan == "dense" or equal(other.plan, whole.plan[rows])
+
+
 def test_dense(net, clips):
     prediction = predict(net, clips, "dense", batch_size=7)
     assert prediction.plan is None

@@ -1,6 +1,8 @@
 """The training loop: what it does to weights, what it keeps, and how it goes on."""
 
+import pickle
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -214,6 +216,31 @@ def test_another_network_does_not_read_what_was_kept(clips, kept):
     calls = []
     run(make_net(axes=("frames",)), clips, calls=calls, resume=kept)
     assert len(calls) == 3 * STEPS
+
+
+class Payload:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_what_was_kept_is_data_alone(clips, kept):
+    """Code in its place is not run, and the stage starts anew."""
+    run(make_net(), clips, resume=kept)
+    (file,) = kept.parent.iterdir()
+    pwned = kept.with_name("pwned")
+    for damaged in (pickle.dumps(Payload(pwned)), b"", file.read_bytes()[:-100]):
+        file.write_bytes(damaged)
+        calls = []
+        run(make_net(), clips, calls=calls, resume=kept)
+        assert len(calls) == 3 * STEPS
+    torch.save({"mark": Payload(pwned)}, file)
+    run(make_net(), clips, resume=kept)
+    assert not pwned.exists()
 
 
 def test_forget_removes_what_one_run_kept(clips, kept):

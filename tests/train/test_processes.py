@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from dance_lib import load
-from dance_lib.train.processes import here
+from dance_lib.errors import DanceError
+from dance_lib.train.processes import Processes, here
 from tests.train import shared_run
 from tests.train.small import same
 from tests.train.videos import make_videos
@@ -139,6 +141,11 @@ def test_one_of_several_needs_accelerate(monkeypatch):
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(ModuleNotFoundError, match="accelerate"):
         here()
+
+
+def test_float16_is_refused():
+    with pytest.raises(DanceError, match="launch with --mixed_precision bf16 or no"):
+        Processes(SimpleNamespace(mixed_precision="fp16"))
 
 
 def test_a_network_that_its_owner_put_elsewhere_stays_there(net):

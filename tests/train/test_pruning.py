@@ -82,7 +82,7 @@ def test_a_killed_run_goes_on_with_the_same_result(
     [
         ({"budget": 0.05}, "cv", "a budget of 0.05 can't be met: 0.1"),
         ({"controller_epochs": 0, "joint_epochs": 0}, "cv", "nothing would be pruned"),
-        ({}, "cw", "unknown AVA variant 'cw'"),
+        ({}, "cw", "variant='cw': Input should be 'none', 'raw'"),
         ({"batch_size": 8}, "interaction", "needs batches of at least 16 clips"),
     ],
 )

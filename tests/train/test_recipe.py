@@ -29,7 +29,7 @@ def test_retraining_is_everything_behind_the_dense_stage():
     ids=str,
 )
 def test_what_makes_no_sense_is_refused(wrong):
-    with pytest.raises(ValidationError, match=next(iter(wrong))):
+    with pytest.raises(DanceError, match=next(iter(wrong))):
         Recipe(**wrong)
 
 
@@ -69,5 +69,5 @@ def test_what_is_given_goes_before():
     recipe = Recipe.for_clips(96, dense_epochs=0, batch_size=4, budget=0.3)
     assert (recipe.dense_epochs, recipe.batch_size, recipe.budget) == (0, 4, 0.3)
     assert recipe.joint_epochs == 40
-    with pytest.raises(DanceError, match="recipe: budget"):
+    with pytest.raises(DanceError, match="Recipe: budget"):
         Recipe.for_clips(96, budget=2)

@@ -213,7 +213,7 @@ def test_ava_sees_every_unit_of_the_dense_network(net, clips, given, teacher, mo
 
 
 def test_an_unknown_variant_is_refused(net, clips, teacher):
-    with pytest.raises(DanceError, match="unknown AVA variant 'cvv'"):
+    with pytest.raises(DanceError, match="variant='cvv': Input should be"):
         train_ava(net, clips, RECIPE, variant="cvv", teacher=teacher, seed=0)
 
 

@@ -119,7 +119,7 @@ class Convolution:
         return y
 
     def spent(self, counts: list[int], adds: bool) -> tuple[int, int]:
-        """MACs and bytes that a clip takes, whole tiles counted: those that the last call used.
+        """MACs and bytes that a clip takes, whole tiles counted: those that were chosen last.
 
         Bytes are a model: weights, inputs and outputs once, a sum's twice, and the lists.
 
