@@ -156,8 +156,8 @@ class SparseCuda:
     def executed(self, plan: PruningPlan) -> list[Spent]:
         """MACs and bytes that each clip of a plan takes, by unit and `other`.
 
-        Counted from what the plan keeps, in whole tiles of the sizes that were chosen last; each batch
-        size has its own.
+        Counted from what the plan keeps, in whole tiles of the sizes that were chosen last; each
+        batch size has its own.
         """
         itemsize = self.dtype.itemsize
         others = self.structure.others
