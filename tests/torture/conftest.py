@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter, config):
         for name, row in report.user_properties
         if name == TALLY
     ]
-    if not rows:
+    if not rows or hasattr(config, "workerinput"):  # a process of xdist has its own rows alone
         return
     table = pd.DataFrame(rows).sort_values(["group", "what"])
     alike = table[table["group"] != "load"]  # clips and runs make no sum
