@@ -25,8 +25,8 @@ from dance_lib.deploy.device.sent_bundle import read_sent_bundle
 from dance_lib.devices.runs import read_runs
 from dance_lib.models.zoo import load_weights
 from dance_lib.study.graph import plan
-from dance_lib.study.parameters import parse_overrides
 from dance_lib.study.settings import Settings
+from dance_lib.study.values import parse_overrides
 from tests.damage import Parser, broken_bytes, safetensors, text
 from tests.networks import TwoBlocks
 from tests.study.made import MadeStudy

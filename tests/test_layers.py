@@ -1,6 +1,9 @@
 """Layers: the core is thin, knows nothing of the study, and loads no optional package."""
 
+import importlib
+import inspect
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,3 +117,12 @@ def test_the_core_is_thin():
     skips.pop(ROOT / "executors" / "masked.py")
     assert sum(skips.values()) < 2_000, skips
     assert sum(lines.values()) - sum(skips.values()) < 2_600, lines
+
+
+def test_no_module_takes_the_place_of_what_its_package_gives():
+    """The import of `package.name` sets `name`, unless the package itself had imported it before."""
+    for module in pkgutil.walk_packages(dance_lib.__path__, "dance_lib."):
+        package, _, name = module.name.rpartition(".")
+        if name in getattr(sys.modules[package], "__all__", ()):
+            importlib.import_module(module.name)
+            assert not inspect.ismodule(getattr(sys.modules[package], name)), module.name

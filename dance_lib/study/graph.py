@@ -17,9 +17,9 @@ from dance_lib.study import paths
 from dance_lib.study.manifest import Entry, Manifest, load_manifest
 from dance_lib.study.matrix import SEED, Matrix, load_matrix
 from dance_lib.study.notebook import declared_parameters
-from dance_lib.study.parameters import settle
 from dance_lib.study.profile import Profile, load_profile
 from dance_lib.study.schema import unknown
+from dance_lib.study.values import settle
 
 SOURCE = "source"  # the parameter of notebooks that draw: a run folder other than their own
 

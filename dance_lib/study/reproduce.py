@@ -16,11 +16,11 @@ from dance_lib.study import batch, paths
 from dance_lib.study.alone import alone_in
 from dance_lib.study.graph import Job, plan
 from dance_lib.study.manifest import load_manifest
-from dance_lib.study.parameters import parse_overrides
 from dance_lib.study.place import Place, find_place
 from dance_lib.study.profile import load_profile
 from dance_lib.study.progress import Progress, duration
 from dance_lib.study.settings import Settings
+from dance_lib.study.values import parse_overrides
 
 Say = Callable[[str], None]  # shows one line
 

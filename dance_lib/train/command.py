@@ -16,8 +16,8 @@ from dance_lib.errors import DanceError
 from dance_lib.explain.layers import layer_table, told
 from dance_lib.models.zoo import create_model
 from dance_lib.network import Dance, remade
-from dance_lib.study.parameters import parse_overrides
 from dance_lib.study.schema import parse_yaml, unknown
+from dance_lib.study.values import parse_overrides
 from dance_lib.train import report
 from dance_lib.train.loop import forget
 from dance_lib.train.processes import here

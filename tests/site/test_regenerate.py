@@ -8,7 +8,7 @@ import pytest
 from dance_lib.site.executed import find_executed
 from dance_lib.site.regenerate import as_override, commands
 from dance_lib.study.graph import plan
-from dance_lib.study.parameters import parse_overrides
+from dance_lib.study.values import parse_overrides
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference" / "full"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from papermill.translators import PythonTranslator
 
 from dance_lib.errors import DanceError
-from dance_lib.study.parameters import parse_overrides
 from dance_lib.study.products import runs
 from dance_lib.study.settings import Settings
+from dance_lib.study.values import parse_overrides
 
 HOSTILE = [
     "$(touch pwned)", "`touch pwned`", "; touch pwned", "| touch pwned", "&& touch pwned",

@@ -2,7 +2,7 @@ import pytest
 
 from dance_lib.errors import DanceError
 from dance_lib.study.notebook import declared_parameters
-from dance_lib.study.parameters import parse_overrides, settle
+from dance_lib.study.values import parse_overrides, settle
 
 DECLARED = {"epochs": 2, "lr": 0.1, "ava": "none", "strict": False, "root": None, "seed": [0]}
 
