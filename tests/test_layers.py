@@ -120,7 +120,7 @@ def test_the_core_is_thin():
 
 
 def test_no_module_takes_the_place_of_what_its_package_gives():
-    """The import of `package.name` sets `name`, unless the package itself had imported it before."""
+    """To import `package.name` sets `name`, unless the package itself has imported it before."""
     for module in pkgutil.walk_packages(dance_lib.__path__, "dance_lib."):
         package, _, name = module.name.rpartition(".")
         if name in getattr(sys.modules[package], "__all__", ()):
