@@ -183,4 +183,4 @@ class _Writer:
         return torch.zeros(1, *self._structure.stem_shape)
 
     def _last(self) -> fx.Node:
-        return next(reversed(self._structure.graph.nodes)).all_input_nodes[0]
+        return self._structure.graph.output_node().all_input_nodes[0]

@@ -71,7 +71,7 @@ def find_structure(
 
 
 def _classes(graph: fx.Graph) -> int:
-    logits = shape_of(next(iter(reversed(graph.nodes))))
+    logits = shape_of(graph.output_node())
     assert logits is not None  # or `trace` had refused it
     return logits[1]
 

@@ -109,7 +109,7 @@ def _propagate_shapes(network: nn.Module, graph: fx.Graph, clip_shape: Shape) ->
         except RuntimeError as error:
             refused = f"{type(network).__name__} can't take clips of {clip_shape}"
             raise StructureError(f"{refused}: {error.__cause__ or error}") from error
-    given = shape_of(next(iter(reversed(graph.nodes))))
+    given = shape_of(graph.output_node())
     if given is None or len(given) != 2:
         raise StructureError(
             f"{type(network).__name__} gives {given or 'no single tensor'}, not logits (N, classes)"
