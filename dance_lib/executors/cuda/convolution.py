@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from triton import cdiv
 
 from dance_lib.executors.cuda.kernels import (
     CONFIGS,
@@ -14,6 +15,7 @@ from dance_lib.executors.cuda.kernels import (
     INTERPRETED,
     SHARED,
     convolve,
+    tiles,
 )
 from dance_lib.executors.cuda.layout import SEGMENTS, Lists, Place, pointers, whole
 from dance_lib.executors.kernels import Window
@@ -103,10 +105,10 @@ class Convolution:
             y = make(shape, dtype=self.dtype, device=x.device)[..., :C].movedim(-1, 1)
         else:
             y = onto
-        place, rows, outputs = self.place, oT * oH * oW, whole(C)
+        place, rows = self.place, oT * oH * oW
 
         def grid(tile: dict[str, int]) -> tuple[int, int]:
-            return len(x) * _tiles(rows, tile["M"]) * _tiles(outputs, tile["N"]), tile["SPLIT"]
+            return tiles(tile, len(x), rows, self.outputs), tile["SPLIT"]
 
         flags, kept, counts, *pitches = pointers(lists)
         convolve[grid](
@@ -133,7 +135,7 @@ class Convolution:
             return 0, 0
         M, N, K = (self._tile[name] for name in "MNK")
         taps, ins, outs = self.window.taps, inputs * GROUP, outputs * GROUP
-        macs = taps * _tiles(rows, M) * M * _tiles(outs, N) * N * _tiles(ins, K) * K
+        macs = taps * cdiv(rows, M) * M * cdiv(outs, N) * N * cdiv(ins, K) * K
         read = min(prod(self.unit.in_shape[1:]), rows * taps) * ins
         values = read + taps * ins * outs + rows * outs * (2 if adds else 1)
         return macs, values * self.dtype.itemsize + 4 * (frames + places + outputs + inputs)
@@ -190,7 +192,3 @@ def laid_out(x: Tensor, copy: bool = False) -> Tensor:
     rows = x.new_zeros(len(x), T, H, W, pitch)
     rows[..., :C] = x.movedim(1, -1)
     return rows[..., :C].movedim(-1, 1)
-
-
-def _tiles(count: int, tile: int) -> int:
-    return -(-count // tile)

@@ -4,6 +4,7 @@ from math import prod
 
 import torch
 from torch import Tensor, fx, nn
+from triton import cdiv, next_power_of_2
 
 from dance_lib.executors.cuda.kernels import INTERPRETED, enter
 from dance_lib.executors.cuda.layout import whole
@@ -46,9 +47,9 @@ class Entry:
         N, C, T, H, W = clip.shape
         channels, places = C * prod(self._blocks), prod(self._size)
         pitch = whole(channels)
-        width = 1 << (pitch - 1).bit_length()
+        width = next_power_of_2(pitch)
         block = max(1, TILE // width)
-        programs = -(-places // block)
+        programs = cdiv(places, block)
         y = torch.empty(N, T, *self._size, pitch, dtype=self._dtype, device=clip.device)
         bad = torch.empty(N * T, programs, dtype=torch.int32, device=clip.device)
         enter[(N * T, programs)](
@@ -61,7 +62,7 @@ class Entry:
         """Deal out a convolution's weights to blocks of pixels, if no pixel is lost by that."""
         window, (C, _, *size) = Window.of(conv), clip_shape
         blocks, kernel, padding = window.stride[1:], window.kernel[1:], window.padding[1:]
-        before = [-(-p // s) for p, s in zip(padding, blocks, strict=True)]
+        before = [cdiv(p, s) for p, s in zip(padding, blocks, strict=True)]
         dealt = [
             (k - 1 - p) // s + b + 1
             for k, p, s, b in zip(kernel, padding, blocks, before, strict=True)

@@ -25,6 +25,7 @@ class Gates:
             ("features", b.name, b.grid[0] * b.grid[1], controller.plain) for b in branches.values()
         ]
         sets += [("channels", name, structure.groups(name), True) for name in owners]
+        always = controller.always
         longest = max(count for _, _, count, _ in sets)
         padded = torch.zeros(len(sets), longest, dtype=torch.int64)
         places: list[int] = []
@@ -32,7 +33,7 @@ class Gates:
         for row, (axis, name, count, _) in enumerate(sets):
             pruned = axis in controller.axes
             padded[row, :count] = 1
-            if pruned and name not in controller.always:
+            if pruned and name not in always:
                 padded[row, :count] = torch.arange(given, given + count)
             given += count * pruned
             places += range(row * longest, row * longest + count)

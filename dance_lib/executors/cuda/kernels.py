@@ -52,20 +52,22 @@ SHARED = 64 * 64 * 4  # values of a tile in the parts of its sum, at most
 ROWS = 1 << 14 if INTERPRETED else 512  # whose neighbours a program looks up
 
 
+def tiles(tile: dict[str, int], clips: int, rows: int, groups: int) -> int:
+    """How many tiles a full plan of so many clips has, of `rows` each and groups of outputs."""
+    return clips * triton.cdiv(rows, tile["M"]) * triton.cdiv(groups * GROUP, tile["N"])
+
+
 def _fitting(
     configs: list[triton.Config], arguments: dict[str, Any], **_: Any
 ) -> list[triton.Config]:
     """Those for the number format; sums are shared among programs where tiles are few."""
     exact = bool(EXACT) and arguments["x"].dtype == torch.float32
-    clips, rows, groups = (arguments[name] for name in ("clips", "rows", "outputs"))
-
-    def tiles(tile: dict[str, int]) -> int:
-        return clips * -(-rows // tile["M"]) * -(-groups * GROUP // tile["N"])
-
+    sizes = [arguments[name] for name in ("clips", "rows", "outputs")]
     return [
         c
         for c in configs
-        if (c in EXACT) == exact and (c.kwargs["SPLIT"] == 1 or tiles(c.kwargs) <= FEW_TILES)
+        if (c in EXACT) == exact
+        and (c.kwargs["SPLIT"] == 1 or tiles(c.kwargs, *sizes) <= FEW_TILES)
     ]
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from triton import cdiv
 
 from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import PruningPlan, spread
@@ -122,7 +123,7 @@ class Layout:
         flat = torch.cat([flags[:, :positions], groups], 1).view(torch.uint8)  # (N, F)
         kept = torch.empty(flat.shape, dtype=torch.int32, device=flat.device)
         counts = kept.new_empty(len(flat), len(self._ends), SEGMENTS)
-        compact[(len(flat), -(-len(self._starts) // AT_ONCE))](
+        compact[(len(flat), cdiv(len(self._starts), AT_ONCE))](
             flat, kept, counts, self._starts, self._lengths, flat.shape[1], len(self._starts),
             self._longest, AT_ONCE, BLOCK,
         )  # fmt: skip
@@ -181,7 +182,7 @@ def pointers(lists: Lists) -> tuple[Tensor | int, ...]:
 
 def whole(channels: int) -> int:
     """Channels in whole groups."""
-    return -(-channels // GROUP) * GROUP
+    return cdiv(channels, GROUP) * GROUP
 
 
 def is_listed(structure: Structure, name: str) -> bool:

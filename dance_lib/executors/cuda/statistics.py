@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from triton import cdiv, next_power_of_2
 
 from dance_lib.aap.statistics import Sums
 from dance_lib.executors.cuda.convolution import laid_out
@@ -15,9 +16,9 @@ def sums_of(maps: Tensor) -> Sums:
     """As `aap.statistics.sums_of`, of (N, C, T, H, W) on the device; sums are float32."""
     N, C, T, H, W = maps.shape
     x, P, steps = laid_out(maps), H * W, max(1, T - 1)
-    width = 1 << (C - 1).bit_length()
+    width = next_power_of_2(C)
     block = max(16, TILE // width)
-    blocks = -(-P // block)
+    blocks = cdiv(P, block)
     partial = torch.empty(N, T, blocks, 4, C, device=x.device)
     moved, places = torch.empty(2, N, T, H, W, device=x.device)
     summarise[(N * T, blocks)](
