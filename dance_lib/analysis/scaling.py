@@ -15,11 +15,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 import dance_lib as dance
 from dance_lib.bench.gpu import GPUS
+from dance_lib.bench.training import CLASSES, MODEL, SHAPE
 from dance_lib.devices.published import Device
 from dance_lib.devices.roofline import Precision, clip_times
 from dance_lib.network import Dance
 
-MODEL, SHAPE, CLASSES = "r2plus1d_18", (3, 16, 112, 112), 400
 GPU = GPUS["NVIDIA H100 80GB HBM3"]
 NODE = 8  # GPUs that share the fast links
 STAGES = {"dense": "dense", "ava cv": "ava", "controller": "controller", "joint": "joint"}

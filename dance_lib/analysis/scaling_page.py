@@ -95,10 +95,8 @@ def page(given: Figures) -> str:
 
 def _inputs(given: Figures) -> str:
     rows = [
-        (name, f"{figure.value:,.4g} {figure.unit}", figure.kind, figure.source)
-        if figure.value < 1e4
-        else (name, f"{figure.value:,.0f} {figure.unit}", figure.kind, figure.source)
-        for name, figure in given.items()
+        (name, f"{f.value:,{'.4g' if f.value < 1e4 else '.0f'}} {f.unit}", f.kind, f.source)
+        for name, f in given.items()
     ]
     return _table(("figure", "value", "kind", "source"), rows)
 

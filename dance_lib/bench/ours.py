@@ -35,8 +35,7 @@ def our_candidates(
     try:
         fast = dance.sparse(net, setting.device, getattr(torch, setting.precision))
         decided = fast.plan(clip).to("cpu")  # by maps in its own precision: close gates may differ
-        decides = {p.name: replace(p, plan=decided) for p in plans if p.axis == CONTROLLER}
-        plans = [decides.get(p.name, p) for p in plans]
+        plans = [replace(p, plan=decided) if p.axis == CONTROLLER else p for p in plans]
         if setting.device == "cuda":  # kernels are tuned at the first call
             fast(clip, plan=tuned_to(plans).plan)
     except Exception as failure:  # a network the executor does not take: the rivals go on

@@ -162,22 +162,28 @@ def choose_settings(
 
     _known("device", [device], DEFAULTS, DEFAULTS)
     defaults, known_engines = DEFAULTS[cast(Device, device)], ENGINES[cast(Device, device)]
-    held: dict[str, dict[str, Any]] = {}
     shape = parse_clip_shape(clip_shape) if clip_shape else None
-    digest = hashlib.sha256()
+    digest, models_held = hashlib.sha256(), []
     for checkpoint in checkpoints:
         model, shape = _in_checkpoint(checkpoint, models, shape)
         models = models or [model]
+        models_held.append(model)
         digest.update(checkpoint.read_bytes())
-        of_model = held.setdefault(model, {"checkpoint": str(checkpoint.resolve())})
-        if checkpoint is not checkpoints[0]:
-            of_model["checkpoints"] = (*of_model.get("checkpoints", ()), str(checkpoint.resolve()))
-        of_model["checkpoint_hash"] = digest.hexdigest()[:12]
     names = [checkpoint.stem for checkpoint in checkpoints[1:]]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BenchError(f"two rows would be called controller {twice}: rename a checkpoint")
-    if len(held) > 1:
-        raise BenchError(f"checkpoints of several models ({', '.join(held)}): give one at a time")
+    if len(several := dict.fromkeys(models_held)) > 1:
+        raise BenchError(
+            f"checkpoints of several models ({', '.join(several)}): give one at a time"
+        )
+    held: dict[str, dict[str, Any]] = {}
+    if checkpoints:
+        first, *rest = (str(checkpoint.resolve()) for checkpoint in checkpoints)
+        held[models_held[0]] = {
+            "checkpoint": first,
+            "checkpoints": tuple(rest),
+            "checkpoint_hash": digest.hexdigest()[:12],
+        }
     common = {
         "clip_shape": shape or DEFAULT_SHAPE,
         "engines": _known("engine", engines, known_engines, known_engines),
