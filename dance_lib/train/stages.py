@@ -1,28 +1,24 @@
 """The stages of training, each a loss and the parameters it moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim.swa_utils import update_bn
 
 from dance_lib import shard
 from dance_lib.aap.plan import PruningPlan
 from dance_lib.arguments import Count, Seed, checked
 from dance_lib.ava import MIN_CLIPS, AVALoss, Variant
-from dance_lib.data.clips import ClipSet, batches
+from dance_lib.data.clips import ClipSet
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Masked, Recorded
 from dance_lib.network import Dance
 from dance_lib.train.loop import Rate, Step, cosine, fit, one_cycle
-from dance_lib.train.norms import over_all_clips
-from dance_lib.train.operating_point import shift_for, shift_gates
-from dance_lib.train.processes import here
 from dance_lib.train.recipe import Recipe
+from dance_lib.train.settle import calibrate, recompute_norms
 
 History = list[dict[str, Any]]
 
@@ -216,7 +212,7 @@ def train_joint(
         resume=resume,
     )
     if recipe.joint_epochs:
-        _recompute_norms(net, clips, recipe)
+        recompute_norms(net, clips, recipe)
         calibrate(net, clips, recipe)
     return history
 
@@ -396,36 +392,3 @@ def _task_loss(recipe: Recipe, logits: Tensor, teacher: Tensor | None, step: Ste
         F.log_softmax(logits / tau, 1), soft, reduction="batchmean", log_target=True
     )
     return loss + recipe.distill * tau**2 * distance
-
-
-@torch.no_grad()
-def calibrate(net: Dance, clips: ClipSet, recipe: Recipe, tolerance: float = 0.002) -> float:
-    """Shift all gate logits by one constant until the mean R over these clips meets the budget.
-
-    Uses the clips it is given and no labels; returns the shift. It moves the operating point of a
-    trained controller by the little that noise and annealing left over.
-    """
-    processes = here()
-    own = processes.own(clips)
-    net.eval()
-    with processes.at_work(net) as device:
-        moved = (batch.to(device) for batch, _, _ in batches(own, recipe.batch_size))
-        join = partial(processes.cat, total=len(clips))
-        statistics = [net.statistics(net.stem(batch), batch) for batch in moved]
-        shift = shift_for(net, statistics, recipe.budget, tolerance, join=join)
-        shift_gates(net.controller, shift)
-    return shift
-
-
-def _recompute_norms(net: Dance, clips: ClipSet, recipe: Recipe) -> None:
-    """Norm statistics without gate noise: the mean over all batches."""
-    processes = here()
-
-    def inputs() -> Iterator[Tensor]:
-        shared = batches(clips, recipe.batch_size, process=processes.place)
-        for batch, _, rows in shared:
-            with shard.opened(processes.shard(len(rows))):  # until the next is asked for
-                yield batch.to(device)
-
-    with processes.at_work(net) as device, over_all_clips(net):
-        update_bn(inputs(), net)

@@ -6,7 +6,7 @@ import torch
 from dance_lib import count
 from dance_lib.meter.cost import mac_ratios
 from dance_lib.train.operating_point import mean_ratio, shift_for, shift_gates, shifted
-from dance_lib.train.stages import calibrate
+from dance_lib.train.settle import calibrate
 from tests.networks import undecided
 from tests.train.small import RECIPE, every_clip, make_clips, make_net, same, state
 

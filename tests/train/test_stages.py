@@ -13,6 +13,7 @@ from dance_lib.aap.budget import Budget
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Masked
 from dance_lib.train import (
+    settle,
     stages,
     train_ava,
     train_controller,
@@ -22,7 +23,7 @@ from dance_lib.train import (
     train_planned,
 )
 from dance_lib.train.loop import Step
-from dance_lib.train.stages import calibrate
+from dance_lib.train.settle import calibrate
 from tests.networks import undecided
 from tests.train.small import (
     BATCH,
@@ -283,7 +284,7 @@ def test_annealing_runs_on_from_the_controller_to_the_joint_stage(net, clips, te
 
     monkeypatch.setattr(Budget, "loss", timed)
     monkeypatch.setattr(type(net), "decide", noisy)
-    monkeypatch.setattr(stages, "update_bn", lambda *_: None)
+    monkeypatch.setattr(settle, "update_bn", lambda *_: None)
     monkeypatch.setattr(stages, "calibrate", lambda *_: None)
     prune(net, clips, RECIPE.model_copy(update={"gate_noise": 0.5}), teacher)
     assert clock == pytest.approx([i / 9 for i in range(9)])  # three epochs of three steps
