@@ -88,7 +88,7 @@ class Setting(BaseModel):
     batch: Size
     engines: tuple[str, ...]
     rounds: Size
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     checkpoint: str | None = None
     checkpoints: tuple[str, ...] = ()
     checkpoint_hash: str = ""
@@ -103,7 +103,7 @@ class Setting(BaseModel):
     @property
     def name(self) -> str:
         """The folder of its tables: `r2plus1d_18.16x112x112.float32.one.batch1`."""
-        size = "x".join(map(str, self.clip_shape[1:]))
+        size = _written(self.clip_shape)
         return f"{self.model}.{size}.{self.precision}.{self.threads}.batch{self.batch}"
 
     def columns(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def choose_settings(
 
     Raises:
         BenchError: an unknown device, model, precision, engine or number of cores, a clip shape
-            that is none, a checkpoint of another model or clip shape, or further ones of one name,
+            that is none, a checkpoint of another network, or further ones of one name,
             which tells their rows apart.
         CheckpointError: a checkpoint that can't be read.
     """
@@ -163,25 +163,26 @@ def choose_settings(
     _known("device", [device], DEFAULTS, DEFAULTS)
     defaults, known_engines = DEFAULTS[cast(Device, device)], ENGINES[cast(Device, device)]
     shape = parse_clip_shape(clip_shape) if clip_shape else None
-    digest, models_held = hashlib.sha256(), []
+    digest, first = hashlib.sha256(), None
     for checkpoint in checkpoints:
-        model, shape = _in_checkpoint(checkpoint, models, shape)
-        models = models or [model]
-        models_held.append(model)
+        network = _network_in(checkpoint, models, shape)
+        first = first or network
+        if network != first:
+            raise BenchError(
+                f"{checkpoint} holds a {network}, {checkpoints[0]} a {first}: give checkpoints of "
+                "one network at a time"
+            )
         digest.update(checkpoint.read_bytes())
     names = [checkpoint.stem for checkpoint in checkpoints[1:]]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BenchError(f"two rows would be called controller {twice}: rename a checkpoint")
-    if len(several := dict.fromkeys(models_held)) > 1:
-        raise BenchError(
-            f"checkpoints of several models ({', '.join(several)}): give one at a time"
-        )
     held: dict[str, dict[str, Any]] = {}
-    if checkpoints:
-        first, *rest = (str(checkpoint.resolve()) for checkpoint in checkpoints)
-        held[models_held[0]] = {
-            "checkpoint": first,
-            "checkpoints": tuple(rest),
+    if first:
+        models, shape = models or [first.model], first.clip_shape
+        paths = [str(checkpoint.resolve()) for checkpoint in checkpoints]
+        held[first.model] = {
+            "checkpoint": paths[0],
+            "checkpoints": tuple(paths[1:]),
             "checkpoint_hash": digest.hexdigest()[:12],
         }
     common = {
@@ -221,14 +222,23 @@ def _known(
     return tuple(dict.fromkeys(given or default))
 
 
-def _in_checkpoint(
-    path: Path, models: Sequence[str] | None, shape: Shape | None
-) -> tuple[str, Shape]:
-    """Model and clip shape of a checkpoint, which must not contradict what was asked for."""
+@dataclass(frozen=True)
+class _Network:
+    """What a checkpoint holds, as far as times depend on it."""
+
+    model: str
+    classes: int | None
+    clip_shape: Shape
+
+    def __str__(self) -> str:
+        return f"{self.model} of {self.classes} classes on {_written(self.clip_shape)}"
+
+
+def _network_in(path: Path, models: Sequence[str] | None, shape: Shape | None) -> _Network:
+    """The network of a checkpoint, which must not contradict what was asked for."""
     from dance_lib.checkpoint import read_config
 
     config = read_config(path)
-    held = "x".join(map(str, config.clip_shape[1:]))
     if config.model is None:
         raise BenchError(
             f"{path} holds a backbone of its author's own: bench can only build list_models()"
@@ -236,5 +246,11 @@ def _in_checkpoint(
     if models and config.model not in models:
         raise BenchError(f"{path} holds a {config.model}: add --model {config.model}")
     if shape not in (None, config.clip_shape):
+        held = _written(config.clip_shape)
         raise BenchError(f"{path} takes clips of {held}: give --clip-shape {held}")
-    return config.model, config.clip_shape
+    return _Network(config.model, config.num_classes, config.clip_shape)
+
+
+def _written(shape: Shape) -> str:
+    """As `parse_clip_shape` reads it."""
+    return "x".join(map(str, shape[1:]))

@@ -47,7 +47,9 @@ def bench(
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Timed rounds; by default 15, on a GPU 100.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, clips, plans and order.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of weights, clips, plans and order.")
+    ] = 0,
     checkpoint: Annotated[
         list[Path] | None,
         typer.Option(
