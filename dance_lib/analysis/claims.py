@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import model_validator
+from pydantic import NonNegativeInt, model_validator
 
 from dance_lib.analysis.comparisons import holm
 from dance_lib.analysis.measures import MEASURES, Measured, Question, Tables
 from dance_lib.errors import DanceError
 from dance_lib.study.schema import Strict, read_yaml
 
-Verdict = Literal["reproduced", "partly", "not reproduced", "not tested"]
+Verdict = Literal[
+    "reproduced", "partly", "consistent", "inconclusive", "not reproduced", "not tested"
+]
 ALPHA = 0.05  # of the family, after Holm
 
 
@@ -69,9 +71,15 @@ class Claim(Strict):
 
 
 class ClaimFile(Strict):
-    """`results/paper/claims.yaml`."""
+    """`results/paper/claims.yaml`.
+
+    Attributes:
+        fewest_clips: test clips that a margin needs; over fewer nothing is reproduced, and at most
+            consistent.
+    """
 
     source: str
+    fewest_clips: NonNegativeInt = 0
     claims: tuple[Claim, ...]
 
 
@@ -105,9 +113,10 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
     found = [_measured(claim.test, tables) for claim in claims.claims]
     p_values = pd.Series([m.p if m else float("nan") for m in found])
     adjusted = holm(p_values)
+    few = _clips(tables) < claims.fewest_clips
     rows = []
     for claim, measured, p in zip(claims.claims, found, adjusted, strict=True):
-        decided = verdict(claim.test, measured, p)
+        decided = verdict(claim.test, measured, p, few)
         interval = measured.interval if measured else None
         rows.append(
             {
@@ -141,18 +150,31 @@ def _measured(test: Criterion | None, tables: Tables) -> Measured | None:
     return measured
 
 
-def verdict(test: Criterion | None, measured: Measured | None, p: float) -> Verdict:
+def _clips(tables: Tables) -> int:
+    """How many test clips stand behind the tables."""
+    paths = [table["path"].nunique() for table in tables.values() if "path" in table]
+    return max(paths, default=0)
+
+
+def verdict(
+    test: Criterion | None, measured: Measured | None, p: float, few: bool = False
+) -> Verdict:
     """Reproduced if the whole interval keeps the bound (and p is small, where there is one).
 
-    Partly if the estimate alone keeps it.
+    Partly if the estimate alone keeps it. Of few clips: consistent if the estimate keeps it,
+    inconclusive if some of the interval does.
     """
     if test is None or measured is None:
         return "not tested"
     interval = measured.interval
+    low, high = test.keeps(interval.low), test.keeps(interval.high)
+    if few and measured.counted != "runs":
+        if test.keeps(interval.mean):
+            return "consistent"
+        return "inconclusive" if low or high else "not reproduced"
     if not test.keeps(interval.mean):
         return "not reproduced"
-    whole = test.keeps(interval.low) and test.keeps(interval.high)
-    return "reproduced" if whole and not p > test.alpha else "partly"
+    return "reproduced" if low and high and not p > test.alpha else "partly"
 
 
 def _text(measured: Measured | None, claim: Claim) -> str:

@@ -14,7 +14,14 @@ from dance_lib.site.safe import safe_markdown
 from dance_lib.study import paths
 
 CLAIMS, KEY_FIGURE = "99_claims", "11_fig_tradeoff"
-MARKS = {"reproduced": "✓", "partly": "≈", "not reproduced": "✗", "not tested": "–"}
+MARKS = {
+    "reproduced": "✓",
+    "partly": "≈",
+    "consistent": "∼",
+    "inconclusive": "?",
+    "not reproduced": "✗",
+    "not tested": "–",
+}
 ABOUT = """\
 # DANCE, reconstructed
 
@@ -30,6 +37,12 @@ VERDICTS = """\
 ✓ *reproduced*: the whole 95 % interval of our figure keeps the bound. ≈ *partly*: the figure does,
 its interval does not. ✗ *not reproduced*: the figure misses it. – *not tested*: nothing at hand
 decides it. Points are percentage points of accuracy; all other figures are ratios or shares.
+"""
+FEW = """\
+So few test clips can't carry a margin of a point: ∼ *consistent*: our figure keeps the bound. ?
+*inconclusive*: some of its interval does. ✗ *not reproduced*: none of it does. – *not tested*:
+nothing at hand decides it. Points are percentage points of accuracy; all other figures are ratios
+or shares.
 """
 
 
@@ -54,7 +67,8 @@ def _add_claims(page: Page, verdicts: pd.DataFrame, root: Path) -> None:
         page.words(f"Not judged yet in this run; `dance reproduce --only {CLAIMS}` does that.")
         return
     source = load_claims(root / paths.RESULTS / "paper" / "claims.yaml").source
-    page.html(safe_markdown(claims_answer(verdicts, source))).words(VERDICTS)
+    few = verdicts["verdict"].isin(["consistent", "inconclusive"]).any()
+    page.html(safe_markdown(claims_answer(verdicts, source))).words(FEW if few else VERDICTS)
     template = Environment(loader=PackageLoader("dance_lib.site"), autoescape=True).get_template(
         "claims.html"
     )

@@ -50,6 +50,29 @@ def test_verdicts(bounds, interval, expected):
 
 
 @pytest.mark.parametrize(
+    ("interval", "counted", "expected"),
+    [
+        ((0.1, 0.05, 0.2), "clips", "consistent"),
+        ((0.1, -0.05, 0.2), "clips", "consistent"),
+        ((-0.1, -0.2, 0.05), "clips", "inconclusive"),
+        ((-0.1, -0.2, -0.05), "seeds", "not reproduced"),
+        ((-0.1, NAN, NAN), "units", "not reproduced"),
+        ((0.1, 0.05, 0.2), "runs", "reproduced"),  # logs of a device know no clips
+    ],
+)
+def test_few_clips_are_consistent_with_a_claim_at_most(interval, counted, expected):
+    criterion = Criterion(measure="mac_ratio", at_least=0.0)
+    measured = Measured(Interval(*interval, 10), counted)
+    assert claims.verdict(criterion, measured, NAN, few=True) == expected
+
+
+@pytest.mark.parametrize(("fewest", "expected"), [(10, "reproduced"), (11, "consistent")])
+def test_the_file_says_how_many_clips_are_few(tables, fewest, expected):
+    asked = one("mac_ratio", at_most=1.0).model_copy(update={"fewest_clips": fewest})
+    assert judge(asked, tables, seeds=1).iloc[0]["verdict"] == expected  # of ten clips
+
+
+@pytest.mark.parametrize(
     ("p", "alpha", "expected"),
     [(0.04, 0.05, "reproduced"), (0.06, 0.05, "partly"), (0.04, 0.01, "partly")],
 )
@@ -136,7 +159,10 @@ def write(tmp_path, **claim):
 
 def test_the_studys_own_claims(tables):
     file = load_claims(OWN)
-    verdicts = judge(file, tables, seeds=1).set_index("id")
+    assert file.fewest_clips == 1000
+    assert "consistent" in judge(file, tables, seeds=1)["verdict"].tolist()  # of ten clips
+    many = file.model_copy(update={"fewest_clips": 0})
+    verdicts = judge(many, tables, seeds=1).set_index("id")
     assert len(verdicts) == len(file.claims)
     assert verdicts.index.is_unique
     assert (verdicts["of"] == "abstract").sum() == 9

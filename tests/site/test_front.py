@@ -40,6 +40,16 @@ def test_claims_have_verdicts_in_words_with_what_decides_them(study):
     assert "no figure" not in told
 
 
+@pytest.mark.parametrize("decided", ["consistent", "inconclusive"])
+def test_verdicts_of_few_clips_are_explained_as_such(study, decided):
+    file = study.run_folder / "tables/99_claims/verdicts.csv"
+    file.write_text(file.read_text().replace("reproduced", decided))
+    told = below(cells(study), "## What became of the claims")
+    assert f" {decided}</span>" in told
+    assert f"*{decided}*:" in told
+    assert "*partly*" not in told
+
+
 def test_a_claim_can_not_be_html(study):
     whole = "\n".join(cells(study))
     assert HOSTILE not in whole
