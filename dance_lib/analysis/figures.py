@@ -48,13 +48,9 @@ def variability_by_unit(table: pd.DataFrame, measure: str, label: str, clips: in
     sns.lineplot(
         table, x="unit", y=measure, hue="arm", style="arm", markers=True, dashes=False, ax=axes
     )
-    behind = _held_out(clips, table)
-    axes.set(xlabel="unit, in order of execution", ylabel=label)
-    axes.set_title(behind, pad=26)  # the legend lies between: inside it may hide a line
+    axes.set(title=_held_out(clips, table), xlabel="unit, in order of execution", ylabel=label)
     _tilt(figure)
-    sns.move_legend(
-        axes, "lower center", bbox_to_anchor=(0.5, 1), ncols=4, title=None, frameon=False
-    )
+    sns.move_legend(axes, "center left", bbox_to_anchor=(1.01, 0.5), title=None, frameon=False)
     return figure
 
 
