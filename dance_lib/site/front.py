@@ -35,14 +35,15 @@ abstract was at hand: what it claims, what we found, and every table and figure 
 """
 VERDICTS = """\
 ✓ *reproduced*: the whole 95 % interval of our figure keeps the bound. ≈ *partly*: the figure does,
-its interval does not. ✗ *not reproduced*: the figure misses it. – *not tested*: nothing at hand
-decides it. Points are percentage points of accuracy; all other figures are ratios or shares.
+its interval does not. ✗ *not reproduced*: the figure misses it.
 """
 FEW = """\
 So few test clips can't carry a margin of a point: ∼ *consistent*: our figure keeps the bound. ?
-*inconclusive*: some of its interval does. ✗ *not reproduced*: none of it does. – *not tested*:
-nothing at hand decides it. Points are percentage points of accuracy; all other figures are ratios
-or shares.
+*inconclusive*: some of its interval does. ✗ *not reproduced*: none of it does.
+"""
+UNITS = """\
+– *not tested*: nothing at hand decides it. Points are percentage points of accuracy; all other
+figures are ratios or shares.
 """
 
 
@@ -68,7 +69,9 @@ def _add_claims(page: Page, verdicts: pd.DataFrame, root: Path) -> None:
         return
     source = load_claims(root / paths.RESULTS / "paper" / "claims.yaml").source
     few = verdicts["verdict"].isin(["consistent", "inconclusive"]).any()
-    page.html(safe_markdown(claims_answer(verdicts, source))).words(FEW if few else VERDICTS)
+    page.html(safe_markdown(claims_answer(verdicts, source))).words(
+        (FEW if few else VERDICTS) + UNITS
+    )
     template = Environment(loader=PackageLoader("dance_lib.site"), autoescape=True).get_template(
         "claims.html"
     )

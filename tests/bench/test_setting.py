@@ -92,8 +92,9 @@ def test_checkpoints_of_two_networks_are_refused(checkpoint, tmp_path, model, cl
     shape = (3, 4, 16, 16)
     other = dance.Dance(dance.create_model(model, classes, shape), shape)
     other = dance.save(other, tmp_path / "other.safetensors")
-    with pytest.raises(BenchError, match=f"other.safetensors {said}"):
-        choose_settings(checkpoints=[checkpoint, other])
+    for models in (None, ["r2plus1d_narrow", "c3d"]):
+        with pytest.raises(BenchError, match=f"other.safetensors {said}"):
+            choose_settings(models=models, checkpoints=[checkpoint, other])
 
 
 def test_a_checkpoint_belongs_to_its_own_model_alone(checkpoint):
