@@ -31,6 +31,7 @@ STYLE: Any = {
     "legend.fontsize": 8,
     "legend.frameon": False,
     "text.parse_math": False,  # a file's name may hold $
+    "text.hinting": "none",  # most of the time goes into texts, and this saves a seventh of it
 }
 NETWORKS = ("0.35", *COLOURS[3:])  # not the colours of the pruned axes
 LINES = ("-", "--", "-.", ":")
@@ -65,7 +66,8 @@ def draw(view: View, figure: Figure | None = None) -> Figure:
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=figure.dpi, pil_kwargs={"compress_level": 1})
+    with mpl.rc_context(STYLE):
+        figure.savefig(file, format="png", dpi=figure.dpi, pil_kwargs={"compress_level": 1})
     return file.getvalue()
 
 

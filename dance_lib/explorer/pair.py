@@ -21,7 +21,7 @@ STEP = 0.01  # of budgets
 TUNING_CLIPS = 64
 HALVINGS = 12  # of the interval of shifts: to 0.004, at a millisecond or two each
 # Of the curve of R against the budget: close together around what was trained, where R is steep.
-SHIFTS = np.sinh(np.linspace(-1, 1, 25) * np.arcsinh(FARTHEST / 0.1)) * 0.1
+SHIFTS = np.sinh(np.linspace(-1, 1, 17) * np.arcsinh(FARTHEST / 0.1)) * 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class Pair:
 
     @cached_property
     def budgets(self) -> np.ndarray:
-        """Budgets over all that can be reached, one for each of `SHIFTS`, (25,)."""
+        """Budgets over all that can be reached, one for each of `SHIFTS`, (17,)."""
         return np.array([mean_ratio(self.pruned, [self.tuning], shift) for shift in SHIFTS])
 
     def shift(self, budget: float) -> float:
@@ -89,7 +89,7 @@ class Pair:
             return self.pruned.controller.plan(statistics)
 
     def ratios(self, statistics: Statistics) -> np.ndarray:
-        """R of one clip at each of `budgets`, (25,)."""
+        """R of one clip at each of `budgets`, (17,)."""
         return np.array([mean_ratio(self.pruned, [statistics], shift) for shift in SHIFTS])
 
     def mac_ratios(self, plan: PruningPlan) -> np.ndarray:

@@ -1,7 +1,6 @@
 """The notebook as its readers meet it: in JupyterLab under a real browser, and without a kernel."""
 
 import json
-import time
 from functools import partial
 
 import nbformat
@@ -19,7 +18,6 @@ BYTES = """async (image) => {
     const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
     return bytes.reduce((text, byte) => text + String.fromCharCode(byte), "");
 }"""
-SECONDS = 5.0  # that the quickest of some pictures may take, on however busy a machine
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +46,15 @@ class Explorer:
         return self.picture.evaluate(BYTES), " ".join(words)
 
     def after(self, act):
-        """What is shown after an act that changes the picture, and how long that took."""
+        """What is shown after an act that changes the picture."""
         before = self.picture.get_attribute("src")
-        start = time.perf_counter()
         act()
         self.page.wait_for_function(
             "([image, src]) => document.querySelector(image).src !== src",
             arg=[PICTURE, before],
             timeout=30_000,
         )
-        return *self.shown(), time.perf_counter() - start
+        return self.shown()
 
     def press(self, handle, key="ArrowRight"):
         self.handles.nth(handle).focus()
@@ -88,22 +85,19 @@ def test_every_slider_changes_the_picture(explorer):
     assert picture.startswith("\x89PNG")
     assert "Predicted" in words
     assert explorer.handles.count() == 4
-    took = []
     for handle in range(4):
-        again, said, seconds = explorer.after(partial(explorer.press, handle))
+        again, said = explorer.after(partial(explorer.press, handle))
         assert again != picture
         if handle == 0:
             assert said.partition(".mp4")[0] != words.partition(".mp4")[0]  # another clip
         picture, words = again, said
-        took.append(seconds)
-    assert min(took) < SECONDS
 
 
 @pytest.mark.browser
 def test_a_step_back_shows_the_same_picture_again(explorer):
     picture, words = explorer.shown()
     explorer.after(lambda: explorer.press(0))
-    again, said, _ = explorer.after(lambda: explorer.press(0, "ArrowLeft"))
+    again, said = explorer.after(lambda: explorer.press(0, "ArrowLeft"))
     assert (again, said) == (picture, words)
 
 
@@ -111,7 +105,7 @@ def test_a_step_back_shows_the_same_picture_again(explorer):
 def test_another_network_and_a_video_of_ones_own(explorer, tmp_path):
     picture, words = explorer.shown()
     choose = explorer.page.locator(".widget-dropdown select")
-    picture, words, _ = explorer.after(lambda: choose.select_option("AVA cv"))
+    picture, words = explorer.after(lambda: choose.select_option("AVA cv"))
     assert "AVA cv" in words
 
     pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 48, 3), dtype=np.uint8)
@@ -122,7 +116,7 @@ def test_another_network_and_a_video_of_ones_own(explorer, tmp_path):
         path.fill(str(tmp_path / name))
         path.press("Enter")
 
-    again, words, _ = explorer.after(lambda: open_video("own.mp4"))
+    again, words = explorer.after(lambda: open_video("own.mp4"))
     assert again != picture
     assert "own.mp4" in words
     open_video("lost.mp4")
