@@ -16,7 +16,7 @@ def of_tables(made: str, source: str | None) -> str:
         return f"Tables: `{made}`, made by this batch ({count})."
     return (
         f"**Reference tables**, committed in `{source}` ({count}), drawn anew and not made by this "
-        "batch. `make reproduce PROFILE=full` makes them."
+        "batch. `make reproduce PROFILE=full` makes them. What has not run yet is left out."
     )
 
 

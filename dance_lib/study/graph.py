@@ -14,7 +14,7 @@ from typing import Any
 
 from dance_lib.errors import DanceError
 from dance_lib.study import paths
-from dance_lib.study.manifest import Entry, Manifest, load_manifest
+from dance_lib.study.manifest import Entry, Manifest, listed, load_manifest
 from dance_lib.study.matrix import SEED, Matrix, load_matrix
 from dance_lib.study.notebook import declared_parameters
 from dance_lib.study.profile import Profile, load_profile
@@ -192,7 +192,7 @@ class _Needed:
         Raises:
             DanceError: the notebook does not run with one of the values, or with these together.
         """
-        wanted = {name: _listed(parameters[name]) for name in self.names}
+        wanted = {name: listed(parameters[name]) for name in self.names}
         for name, values in wanted.items():
             if not self.run_with[name].issuperset(values):
                 missing = next(value for value in values if value not in self.run_with[name])
@@ -216,7 +216,3 @@ def _filled(
         return tuple(path.format_map(parameters) for path in reads)
     except KeyError as error:
         raise unknown(f"parameter of {notebook}", str(error.args[0]), parameters) from error
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

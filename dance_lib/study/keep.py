@@ -11,6 +11,7 @@ from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
 from dance_lib.study import paths
 from dance_lib.study.manifest import load_manifest
+from dance_lib.study.settings import Settings
 
 LARGE = 50_000  # bytes from which a table is compressed
 COMPRESSED = ".xz"
@@ -40,8 +41,17 @@ def keep(run_folder: Path, target: Path, root: Path) -> int:
         executed = run_folder / paths.executed(notebook)
         if not entry.fan_out and notebook in finished and executed.is_file():
             copied += _copy(executed, target / executed.relative_to(run_folder))
-    settings = run_folder / paths.SETTINGS
-    return copied + (_copy(settings, target / paths.SETTINGS) if settings.is_file() else 0)
+    return copied + _keep_settings(run_folder, target)
+
+
+def _keep_settings(run_folder: Path, target: Path) -> bool:
+    """Write the settings, marked as kept; those of the first folder stay: another one kept there
+    later was made with the same, or drawn from these tables."""
+    settings = Settings.read(run_folder)
+    if settings is None or (target / paths.SETTINGS).is_file():
+        return False
+    settings.model_copy(update={"kept": True}).write(target)
+    return True
 
 
 def _without_paths(notebook: Path) -> bytes:

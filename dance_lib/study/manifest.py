@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -91,3 +91,8 @@ class Manifest(Strict):
 def load_manifest(root: Path) -> Manifest:
     """Read `notebooks/manifest.yml`; a DanceError names the first thing that does not fit."""
     return read_yaml(root / MANIFEST, Manifest)
+
+
+def listed(value: Any) -> list[Any]:
+    """Return the values of a name that is fanned out over: one, or a list of them."""
+    return value if isinstance(value, list) else [value]

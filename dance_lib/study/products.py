@@ -13,7 +13,7 @@ from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
 from dance_lib.study import paths
 from dance_lib.study.keep import COMPRESSED
-from dance_lib.study.manifest import load_manifest
+from dance_lib.study.manifest import listed, load_manifest
 from dance_lib.study.matrix import SEED, load_matrix
 from dance_lib.study.settings import Settings
 
@@ -26,10 +26,11 @@ class MissingProductError(DanceError):
 def read(results: str | Path, notebook: str, table: str, **values: Any) -> pd.DataFrame:
     """Return a notebook's table, with the values it was fanned out over as columns.
 
-    A list of values gathers: the tables of all combinations, one below the other.
+    A list of values gathers: the tables of all combinations, one below the other. In a run folder
+    these are all that the matrix wants, in one of `dance keep` all that have run so far.
 
     Args:
-        results: the run folder.
+        results: the run folder, or one of `dance keep`.
         notebook: the notebook that made the table.
         table: its name.
         values: one value or a list of values for each name the notebook fans out over.
@@ -39,7 +40,7 @@ def read(results: str | Path, notebook: str, table: str, **values: Any) -> pd.Da
         DanceError: the notebook is unknown or fans out over other names.
     """
     tables = []
-    for single in _combinations(notebook, values):
+    for single in _there(paths.resolve(results), notebook, values):
         file = find(results, notebook, paths.table(notebook, table), **single)
         frame = pd.read_csv(file, keep_default_na=False, na_values=[""])  # "none" is a name
         tables.append(
@@ -95,12 +96,21 @@ def _combinations(notebook: str, values: dict[str, Any]) -> Iterator[dict[str, A
             f"{notebook} has one file for each of ({', '.join(names)}), "
             f"so it is not found by ({', '.join(values)})"
         )
-    lists = [values[name] if isinstance(values[name], list) else [values[name]] for name in names]
-    matrix = load_matrix(paths.find_root())
-    seeds = values.get(SEED, [])
+    lists = [listed(values[name]) for name in names]
     for single in itertools.product(*lists):
-        combination = dict(zip(names, single, strict=True))
-        if matrix.wants(combination, seeds if isinstance(seeds, list) else [seeds]):
+        yield dict(zip(names, single, strict=True))
+
+
+def _there(run_folder: Path, notebook: str, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the combinations whose tables are to be there."""
+    matrix, seeds = load_matrix(paths.find_root()), listed(values.get(SEED, []))
+    settings = Settings.read(run_folder)
+    for combination in _combinations(notebook, values):
+        wanted = matrix.wants(combination, seeds)  # raises where the matrix does not know it
+        if settings and settings.kept:
+            run = paths.with_values(paths.provenance(notebook), combination)
+            wanted = (run_folder / run).is_file()
+        if wanted:
             yield combination
 
 

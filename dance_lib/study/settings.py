@@ -25,12 +25,15 @@ class Settings(Strict):
 
     `parameters` are the values that result, by notebook, without those fanned out over. It is for
     runs by hand, which are checked against it; the batch settles them anew each time.
+
+    `kept` tells a folder of `dance keep`, which holds what has run so far, from a run folder.
     """
 
     profile: str
     overrides: dict[str, str]
     name: str | None
     parameters: dict[str, dict[str, Any]]
+    kept: bool = False
 
     @classmethod
     def choose(

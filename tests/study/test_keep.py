@@ -7,6 +7,7 @@ import pytest
 from dance_lib import study
 from dance_lib.errors import DanceError
 from dance_lib.study.keep import keep
+from dance_lib.study.settings import Settings
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def finished(made):
     (folder / "checkpoints/01_make/net.seed=0.safetensors").write_text("weights")
     (folder / "notebooks/01_make.seed=0.ipynb").write_text("{}")
     (folder / "notebooks/10_show.ipynb").write_text("{}")
-    (folder / "settings.json").write_text("{}")
+    Settings.choose("small", {}, None, {}, set()).write(folder)
     return folder
 
 
@@ -71,6 +72,32 @@ def test_a_compressed_table_is_read_as_any_other(made, finished, tmp_path, monke
     for folder in (finished, target):
         table = study.read(folder, "01_make", "large", seed=0)
         pd.testing.assert_series_equal(table["value"], pd.Series([12345] * 20_000, name="value"))
+
+
+def test_of_what_is_asked_for_a_kept_folder_gives_what_has_run(
+    made, finished, tmp_path, monkeypatch
+):
+    target = tmp_path / "kept"
+    keep(finished, target, made.root)
+    monkeypatch.chdir(made.root)
+    assert study.read(target, "01_make", "values", seed=[1, 0])["seed"].tolist() == [0]
+    assert study.read(target, "02_add", "sums", seed=[0], way=["cv"]).empty
+    with pytest.raises(study.MissingProductError, match=r"01_make/values\.seed=1\.csv is missing"):
+        study.read(finished, "01_make", "values", seed=[1, 0])  # a batch makes all
+    (target / "tables/01_make/values.seed=0.csv").unlink()
+    with pytest.raises(study.MissingProductError, match=r"01_make/values\.seed=0\.csv is missing"):
+        study.read(target, "01_make", "values", seed=[1, 0])  # it has run
+
+
+def test_what_is_drawn_from_kept_tables_does_not_change_their_settings(made, finished, tmp_path):
+    target = tmp_path / "kept"
+    keep(finished, target, made.root)
+    drawn = Settings.choose("small", {"source": "kept"}, "drawn", {}, set())
+    drawn.write(finished)
+    keep(finished, target, made.root)
+    kept = Settings.read(target)
+    assert kept.kept
+    assert kept.command == "dance reproduce --profile small"
 
 
 def test_a_folder_without_a_finished_run_is_refused(made, tmp_path):
