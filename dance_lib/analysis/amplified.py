@@ -6,6 +6,7 @@ import pandas as pd
 
 from dance_lib.analysis.accuracy import percentiles
 from dance_lib.analysis.comparisons import compare
+from dance_lib.analysis.families import that_ran
 
 WITHOUT = "after as long without AVA"
 
@@ -36,7 +37,7 @@ def pruned_table(
     own = clips[clips["plans"] == "controller"]
     base = next(arm for arm, ava in variants.items() if ava == "none")
     rows = []
-    for arm, ava in variants.items():
+    for arm, ava in that_ran(variants, own).items():
         ours = own[own["arm"] == arm]
         against = compare(ours, own[own["arm"] == base])
         rows.append(

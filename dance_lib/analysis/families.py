@@ -42,6 +42,12 @@ def differing_in(parameter: str, arms: Sequence[str]) -> dict[str, Any]:
     return {arm: every[arm][parameter] for arm in (BASE, *(a for a in alike if a != BASE))}
 
 
+def that_ran(values: Mapping[str, Any], clips: pd.DataFrame) -> dict[str, Any]:
+    """Those of the arms, with their values, that a table has rows of."""
+    ran = set(clips["arm"])
+    return {arm: value for arm, value in values.items() if arm in ran}
+
+
 def some_of(shown: Sequence[str], arms: Sequence[str]) -> list[str]:
     """Those to show that were run.
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from dance_lib.analysis.comparisons import compare
+from dance_lib.analysis.families import that_ran
 from dance_lib.analysis.intervals import clip_interval
 
 MACS = "MACs"
@@ -52,7 +53,7 @@ def sources_table(
     """
     own = clips[clips["plans"] == "controller"]
     rows = []
-    for arm, source in reads.items():
+    for arm, source in that_ran(reads, own).items():
         of_arm = clips[clips["arm"] == arm]
         ours = own[own["arm"] == arm]
         accuracy = clip_interval(ours)

@@ -24,9 +24,9 @@ def test_costs_by_hand():
 
 
 def test_sources_by_hand():
-    table = sources.sources_table(
-        made.arms(), {"aap": "stem", "dance": "pixels"}, "aap", made.TITLES
-    )
+    reads = {"aap": "stem", "dance": "pixels", "reads_layer1": "layer1"}  # the last has not run
+    table = sources.sources_table(made.arms(), reads, "aap", made.TITLES)
+    assert table["reads"].tolist() == ["stem", "pixels"]
     row = table.set_index("reads").loc["pixels"]
     assert row["against"] == pytest.approx(0.1)
     assert row["shuffled_loss"] == pytest.approx(0.5)
