@@ -45,7 +45,6 @@ def test_its_table_of_layers_is_the_true_one(net):
 
 
 @pytest.mark.slow
-@pytest.mark.bench  # for ONNX Runtime
 def test_it_ends_with_a_pruned_checked_exported_network(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     make_videos(Path("videos/train"), 24, frames=16, size=64)

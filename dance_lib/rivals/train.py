@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dance_lib.aap.plan import PruningPlan
 from dance_lib.arguments import Seed, checked
 from dance_lib.data.clips import ClipSet
 from dance_lib.errors import DanceError
 from dance_lib.meter.cost import mac_ratios
+from dance_lib.models.zoo import create_model
 from dance_lib.network import Dance, remade
 from dance_lib.rivals import fatrelu
 from dance_lib.rivals.plans import branch_subsets, mean_gates, repeated
@@ -62,7 +63,8 @@ def train_rival(
             whole branches, those that cost least accuracy on training clips; `random_fixed` and
             `random_clip` draw one plan, or one for each clip, with one keep rate for all axes;
             `magnitude` takes away the channels of least weight, `narrow` the same share of every
-            layer (and is trained as long as the dense network once more); `fatrelu` sets
+            layer, the weights that stay being trained on as long as dense and retraining together;
+            `scratch` does so with the network as it was before training; `fatrelu` sets
             activations below a threshold to zero and counts the MACs of those that remain, which
             may be more than the budget where no threshold brings them down to it.
         net: the dense network where every arm starts; it is trained on.
@@ -119,11 +121,12 @@ def _static(
     return Rival(net, history, lambda count: repeated(plan, count))
 
 
-def _smaller(kind: Kind, longer: bool) -> Callable[..., Rival]:
+def _smaller(kind: Kind, longer: bool, anew: bool = False) -> Callable[..., Rival]:
     def make(
         net: Dance, clips: ClipSet, recipe: Recipe, plans: PruningPlan, rest: dict[str, Any]
     ) -> Rival:
-        backbone, _ = smaller(net.backbone, net.clip_shape, kind, recipe.budget, (1,))
+        whole = _untrained(net, rest["seed"]) if anew else net.backbone
+        backbone, _ = smaller(whole, net.clip_shape, kind, recipe.budget, (1,))
         small = laid_out(remade(net, backbone))
         history: History = []
         if longer:
@@ -135,6 +138,17 @@ def _smaller(kind: Kind, longer: bool) -> Callable[..., Rival]:
         return Rival(small, history)
 
     return make
+
+
+def _untrained(net: Dance, seed: int) -> nn.Module:
+    """The backbone as it was before it was trained."""
+    made = getattr(net.backbone, "recipe", None)
+    if made is None:
+        raise DanceError(
+            "how this backbone starts is not known: `scratch` needs one of create_model"
+        )
+    torch.manual_seed(seed)
+    return create_model(made.name, made.num_classes, net.clip_shape)
 
 
 def _fatrelu(
@@ -171,5 +185,6 @@ _METHODS: dict[str, Callable[..., Rival]] = {
     "random_clip": _random_clip,
     "magnitude": _smaller("pruned", longer=False),
     "narrow": _smaller("narrower", longer=True),
+    "scratch": _smaller("narrower", longer=True, anew=True),
     "fatrelu": _fatrelu,
 }

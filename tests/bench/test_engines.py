@@ -63,10 +63,13 @@ def test_a_runtime_that_is_not_installed_is_a_row_with_the_remedy(net, clip, mon
     assert found.facts["reason"].startswith(f"{name} is not installed: make bench")
 
 
-@pytest.mark.bench
 @pytest.mark.parametrize(
     ("name", "precision"),
-    [("onnxruntime", "float32"), ("openvino", "float32"), ("openvino", "bfloat16")],
+    [
+        ("onnxruntime", "float32"),
+        pytest.param("openvino", "float32", marks=pytest.mark.bench),
+        pytest.param("openvino", "bfloat16", marks=pytest.mark.bench),
+    ],
 )
 def test_the_runtimes_agree_with_eager(net, clip, name, precision):
     found = engine(name, net, clip, precision)
@@ -79,7 +82,6 @@ def test_the_runtimes_agree_with_eager(net, clip, name, precision):
         assert 1e-5 < found.facts["relative_error"] < 5e-2
 
 
-@pytest.mark.bench
 def test_the_file_has_the_opset_that_was_asked_for(net, clip):
     import onnx
 

@@ -9,6 +9,7 @@ from dance_lib import Dance, PruningPlan
 from dance_lib.aap.plan import AXES
 from dance_lib.errors import DanceError
 from dance_lib.meter.cost import mac_ratios
+from dance_lib.models.zoo import Recipe
 from dance_lib.rivals import train as module
 from dance_lib.rivals import train_rival
 from dance_lib.rivals.fatrelu import input_mac_ratios
@@ -102,6 +103,27 @@ def test_networks_that_are_smaller_or_sparser(net, clips, rival, method, budget,
         assert found.net.structure.dense_macs == 630_864
     else:
         assert found.net.structure.dense_macs / 630_864 == pytest.approx(budget, abs=0.02)
+
+
+@pytest.mark.parametrize(("method", "inherits"), [("narrow", True), ("scratch", False)])
+def test_from_scratch_no_trained_weight_stays(net, clips, rival, method, inherits, monkeypatch):
+    begun = []
+    monkeypatch.setattr(module, "train_dense", lambda small, *_, **__: begun.append(small) or [])
+    monkeypatch.setattr(module, "train_ava", lambda *_, **__: [])
+    net.backbone.recipe = Recipe("two_blocks", 5)
+    monkeypatch.setattr(module, "create_model", lambda name, classes, shape: TwoBlocks())
+    with torch.no_grad():
+        for parameter in net.backbone.parameters():
+            parameter.fill_(0.25)  # as if that had been learned
+    rival(method, 0.45)
+    weights = [w for w in begun[0].backbone.parameters() if w.dim() > 1]
+    assert all(bool((w == 0.25).all()) == inherits for w in weights)
+    assert begun[0].structure.dense_macs / 630_864 == pytest.approx(0.45, abs=0.02)
+
+
+def test_from_scratch_a_network_of_ones_own_is_refused(rival):
+    with pytest.raises(DanceError, match="`scratch` needs one of create_model"):
+        rival("scratch")
 
 
 @pytest.mark.parametrize("method", ["magnitude", "fatrelu"])
