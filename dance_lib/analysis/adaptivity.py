@@ -47,7 +47,8 @@ def adaptivity_table(
     `largest_branch` is the largest share of R's variance that one branch carries (covariance of
     its part of R with R, over the variance of R: 1 is one block switched on and off); `difficulty`
     is Spearman's correlation of R with the stratum (easy, medium, hard), where the set has one;
-    `decision` the mean of 4p(1 − p) over gates; `saved_*` an axis's share of the savings.
+    `decision` the mean of 4p(1 − p) over gates; `saved_*` an axis's share of the savings;
+    `oracle_*` what the best of several plans a clip gains, on the clips where it was looked for.
     """
     rows = []
     for arm, of_arm in clips.groupby("arm", sort=False):
@@ -65,6 +66,7 @@ def adaptivity_table(
         for plans in CONTROLS:
             lost = compare(own, of_arm[of_arm["plans"] == plans])
             row |= {
+                f"{plans}_R": of_arm.loc[of_arm["plans"] == plans, "mac_ratio"].mean(),
                 f"{plans}_loss": lost.difference.mean,
                 f"{plans}_low": lost.difference.low,
                 f"{plans}_high": lost.difference.high,
@@ -74,12 +76,27 @@ def adaptivity_table(
             f"saved_{axis}": share
             for axis, share in axis_parts(shares[shares["arm"] == arm]).items()
         }
+        row |= _headroom(own, of_arm[of_arm["plans"] == "oracle"])
         if len(places):
             found = places[places["arm"] == arm]
             means = found.groupby("axis")[["recall", "kept", "precision", "share"]].mean()
             row |= {f"{axis}_{c}": v for c in means for axis, v in means[c].items()}
         rows.append(row)
     return pd.DataFrame(rows).assign(kind="measured")
+
+
+def _headroom(own: pd.DataFrame, best: pd.DataFrame) -> dict[str, float]:
+    """The best of several plans a clip against the arm's own, on the clips it was looked for."""
+    same = own[own["path"].isin(set(best["path"])) & own["seed"].isin(set(best["seed"]))]
+    gained = compare(best, same).difference
+    return {
+        "oracle_clips": gained.clips,
+        "oracle_gain": gained.mean,
+        "oracle_low": gained.low,
+        "oracle_high": gained.high,
+        "oracle_R": best["mac_ratio"].mean(),
+        "oracle_own_R": same["mac_ratio"].mean(),
+    }
 
 
 def axis_parts(shares: pd.DataFrame) -> pd.Series:
@@ -142,16 +159,26 @@ def adaptivity_answer(table: pd.DataFrame) -> str:
         text = (
             f"{row['arm']}: plans **{worth}** worth more to their own clip. Another clip's plan "
             f"costs {100 * row['shuffled_loss']:.1f} points [{100 * row['shuffled_low']:.1f}, "
-            f"{100 * row['shuffled_high']:.1f}], the inverted plan "
-            f"{100 * row['inverted_loss']:.1f}, one plan for all "
-            f"{100 * row['majority_loss']:.1f}, a random one "
-            f"{100 * row['random_loss']:.1f}; R runs from "
-            f"{row['R_5']:.2f} to {row['R_95']:.2f} (5th to 95th percentile)"
+            f"{100 * row['shuffled_high']:.1f}], the inverted plan {_loss(row, 'inverted')}, one "
+            f"plan for all {_loss(row, 'majority')}, a random one {_loss(row, 'random')}; R runs "
+            f"from {row['R_5']:.2f} to {row['R_95']:.2f} (5th to 95th percentile)"
         )
         if "features_recall" in row and row["features_recall"] == row["features_recall"]:
             text += (
                 f"; {100 * row['features_recall']:.0f} % of the action's tiles are kept where "
                 f"{100 * row['features_kept']:.0f} % of all are"
             )
+        if row["oracle_clips"]:
+            text += (
+                f"; the best of several plans a clip gains {100 * row['oracle_gain']:.1f} points "
+                f"[{100 * row['oracle_low']:.1f}, {100 * row['oracle_high']:.1f}] at R "
+                f"{row['oracle_R']:.2f} for {row['oracle_own_R']:.2f} "
+                f"({row['oracle_clips']:,} clips)"
+            )
         parts.append(text + ".")
     return " ".join(parts)
+
+
+def _loss(row: Any, plans: str) -> str:
+    """Points, and the MACs they are lost at, which are not those of the arm's own plans."""
+    return f"{100 * row[f'{plans}_loss']:.1f} (at R {row[f'{plans}_R']:.2f})"

@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import NonNegativeInt, model_validator
 
 from dance_lib.analysis.comparisons import holm
-from dance_lib.analysis.measures import MEASURES, Measured, Question, Tables
+from dance_lib.analysis.measures import MEASURES, Measured, NotComparableError, Question, Tables
 from dance_lib.errors import DanceError
 from dance_lib.study.schema import Strict, read_yaml
 
@@ -110,12 +110,12 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
             tested.
         seeds: number of seeds behind them; one seed is an indication only.
     """
-    found = [_measured(claim.test, tables) for claim in claims.claims]
+    found, why = zip(*(_measured(claim.test, tables) for claim in claims.claims), strict=True)
     p_values = pd.Series([m.p if m else float("nan") for m in found])
     adjusted = holm(p_values)
     few = _clips(tables) < claims.fewest_clips
     rows = []
-    for claim, measured, p in zip(claims.claims, found, adjusted, strict=True):
+    for claim, measured, reason, p in zip(claims.claims, found, why, adjusted, strict=True):
         decided = verdict(claim.test, measured, p, few)
         interval = measured.interval if measured else None
         rows.append(
@@ -133,21 +133,25 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
                 "p_mcnemar": measured.p_mcnemar if measured else float("nan"),
                 "effect": measured.effect if measured else float("nan"),
                 "verdict": decided,
-                "note": _note(claim, measured, seeds),
+                "note": reason or _note(claim, measured, seeds),
                 "kind": "not tested" if decided == "not tested" else "measured",
             }
         )
     return pd.DataFrame(rows)
 
 
-def _measured(test: Criterion | None, tables: Tables) -> Measured | None:
+def _measured(test: Criterion | None, tables: Tables) -> tuple[Measured | None, str]:
+    """The figure, or why there is none although its tables are there."""
     if test is None:
-        return None
+        return None, ""
     asked = Question(test.arm, test.against, test.bound, test.device)
-    measured = MEASURES[test.measure](tables, asked)
+    try:
+        measured = MEASURES[test.measure](tables, asked)
+    except NotComparableError as error:
+        return None, str(error)
     if measured is None or measured.interval.clips == 0 or isnan(measured.interval.mean):
-        return None
-    return measured
+        return None, ""
+    return measured, ""
 
 
 def _clips(tables: Tables) -> int:

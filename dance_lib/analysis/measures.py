@@ -10,6 +10,7 @@ from dance_lib.analysis.adaptivity import axis_parts, difficulty, largest_branch
 from dance_lib.analysis.comparisons import compare
 from dance_lib.analysis.intervals import Interval, clip_interval, factor_interval, mean_interval
 from dance_lib.devices.runs import DENSE, PRUNED
+from dance_lib.errors import DanceError
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -47,6 +48,10 @@ class Question:
     device: str = ""
 
 
+class NotComparableError(DanceError):
+    """The tables are there, and still decide nothing; the message says why."""
+
+
 Measure = Callable[[Tables, Question], Measured | None]
 
 
@@ -82,6 +87,9 @@ def accuracy_difference(tables: Tables, asked: Question) -> Measured | None:
 
     An arm or a rival is compared at equal MACs: runs (a seed each) that miss ours by more than 0.02
     are left out, as the protocol has it.
+
+    Raises:
+        NotComparableError: that leaves none.
     """
     ours = _own(tables, asked.arm)
     if not asked.against:
@@ -93,6 +101,11 @@ def accuracy_difference(tables: Tables, asked: Question) -> Measured | None:
         return None
     own, other = (rows.groupby("seed")["mac_ratio"].mean() for rows in (ours, theirs))
     missed = (other - own).abs() > MISS
+    both = own.index.intersection(other.index)
+    if len(both) and missed[both].all():
+        raise NotComparableError(
+            f"{asked.against} has no run within {MISS} of the MACs of {asked.arm}"
+        )
     return _difference(ours, theirs[~theirs["seed"].map(missed).astype(bool)], asked.bound)
 
 

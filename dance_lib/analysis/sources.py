@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from dance_lib.analysis.accuracy import MISS
 from dance_lib.analysis.comparisons import compare
 from dance_lib.analysis.families import that_ran
 from dance_lib.analysis.intervals import clip_interval
@@ -48,6 +49,9 @@ def sources_table(
 ) -> pd.DataFrame:
     """A row an arm that differs in what its controller reads: what it reaches, against `base`.
 
+    `equal_macs` says whether its mean R is that of `base`, give or take 0.02: else accuracies are
+    not compared at equal MACs.
+
     Args:
         clips: of 03_aap. reads: by arm, what its controller reads.
     """
@@ -69,6 +73,7 @@ def sources_table(
                 "low": accuracy.low,
                 "high": accuracy.high,
                 "mac_ratio": ours["mac_ratio"].mean(),
+                "equal_macs": abs(_excess(ours, own[own["arm"] == base])) <= MISS,
                 "against": against.difference.mean,
                 "against_low": against.difference.low,
                 "against_high": against.difference.high,
@@ -78,12 +83,20 @@ def sources_table(
     return pd.DataFrame(rows).assign(kind="measured")
 
 
+def _excess(ours: pd.DataFrame, base: pd.DataFrame) -> float:
+    """Mean R over that of the base, over the seeds that both have."""
+    both = set(ours["seed"]) & set(base["seed"])
+    own, other = (rows.loc[rows["seed"].isin(both), "mac_ratio"].mean() for rows in (ours, base))
+    return own - other
+
+
 def sources_answer(costs: pd.DataFrame, sources: pd.DataFrame) -> str:
     """What deciding costs, and whether the stem's statistics are enough."""
     macs = costs[costs["what"] == f"{MACS} of the controller"]["share"].iloc[0]
     others = "; ".join(
         f"{row['arm']} {100 * row['against']:+.1f} points "
         f"[{100 * row['against_low']:+.1f}, {100 * row['against_high']:+.1f}]"
+        + ("" if row["equal_macs"] else f" (**not at equal MACs**: R {row['mac_ratio']:.2f})")
         for row in sources.to_dict("records")
         if row["reads"] != "stem" or row["against"]
     )

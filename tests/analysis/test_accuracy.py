@@ -3,7 +3,13 @@
 import pandas as pd
 import pytest
 
-from dance_lib.analysis.accuracy import accuracy_answer, accuracy_table, styled, styled_baselines
+from dance_lib.analysis.accuracy import (
+    accuracy_answer,
+    accuracy_table,
+    percentiles,
+    styled,
+    styled_baselines,
+)
 from tests.analysis import made
 
 
@@ -100,3 +106,8 @@ def test_baselines_say_what_they_are_told_by():
     shown = styled_baselines(pd.DataFrame(rows, columns=columns)).data
     assert shown.iloc[0].tolist() == ["width, height and length of the video alone", "15.0", 20, 2]
     assert shown.iloc[1].tolist() == ["one frame alone", "50.0", 20, 1]
+
+
+def test_what_does_not_look_has_no_spread():
+    own = pd.DataFrame({"seed": [0, 0, 1, 1], "mac_ratio": [0.4, 0.4, 0.6, 0.6]})
+    assert percentiles(own) == {"R_5": 0.5, "R_95": 0.5}

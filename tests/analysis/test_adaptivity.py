@@ -100,7 +100,10 @@ def test_the_answer_says_whether_plans_are_worth_more_to_their_own_clip(table):
     text = adaptivity.adaptivity_answer(table)
     assert "AVA cv + AAP: plans **are** worth more" in text
     assert "Another clip's plan costs 50.0 points [" in text
-    assert "the inverted plan 70.0, one plan for all 30.0, a random one 60.0" in text
+    told = (
+        "the inverted plan 70.0 (at R 0.50), one plan for all 30.0 (at R 0.50), a random one 60.0"
+    )
+    assert told in text
     assert "100 % of the action's tiles are kept where 50 % of all are" in text
     same = table_of(made.arms().assign(correct=1))  # whatever plan is run
     assert "plans **are not shown to be** worth more" in adaptivity.adaptivity_answer(same)
@@ -120,3 +123,18 @@ def test_strata_by_hand():
     assert table.loc[("AAP", "hard"), "accuracy"] == pytest.approx(1 / 3)  # 7 of 7, 8, 9
     assert set(table["stratum"]) == {"difficulty"}
     assert adaptivity.strata_table(made.arms().drop(columns="difficulty"), made.TITLES).empty
+
+
+def test_the_best_of_several_plans_is_compared_on_its_own_clips():
+    arms = made.arms()
+    own = arms[(arms["arm"] == "aap") & (arms["plans"] == "controller")].head(4)
+    best = own.assign(plans="oracle", correct=1, mac_ratio=0.3)
+    table = table_of(pd.concat([arms, best], ignore_index=True)).set_index("key")
+    row = table.loc["aap"]
+    assert row["oracle_clips"] == 4
+    assert row["oracle_gain"] == pytest.approx(1 - own["correct"].mean())
+    assert row["oracle_R"] == pytest.approx(0.3)
+    assert row["oracle_own_R"] == pytest.approx(own["mac_ratio"].mean())
+    text = adaptivity.adaptivity_answer(table.reset_index())
+    assert text.count("the best of several plans a clip gains") == 1
+    assert f"at R 0.30 for {own['mac_ratio'].mean():.2f} (4 clips)" in text

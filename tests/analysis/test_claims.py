@@ -149,6 +149,14 @@ def test_what_was_not_run_is_not_tested(tables):
     assert (row["ours"], row["verdict"], row["kind"]) == ("none", "not tested", "not tested")
 
 
+def test_what_misses_the_macs_is_not_tested_and_says_so(tables):
+    off = tables["rivals"].assign(mac_ratio=0.9)
+    claim = one("accuracy_difference", "points", at_least=0.0, against="static")
+    row = judge(claim, tables | {"rivals": off}, seeds=1).iloc[0]
+    assert row["verdict"] == "not tested"
+    assert row["note"] == "static has no run within 0.02 of the MACs of dance"
+
+
 # ------------------------------------------------------------------ the file
 def write(tmp_path, **claim):
     path = tmp_path / "claims.yaml"

@@ -22,11 +22,22 @@ def test_tradeoff():
     assert marks["static"] == [[0.5, 50.0]]
     assert axes.get_title() == "10 test clips, one seed"
     names = [t.get_text() for t in near.get_yticklabels()]
-    assert names == ["static, 1 seed", "AAP, 1 seed", "AVA cv + AAP, 1 seed"]  # the best on top
+    assert names == ["static, one seed", "AAP, one seed", "AVA cv + AAP, one seed"]  # best on top
     assert [c.lines[0].get_xydata().tolist() for c in near.containers] == [
-        [[50.0, 0.0]], [[pytest.approx(80.0), 1.0]], [[pytest.approx(90.0), 2.0]]
+        [pytest.approx([-50.0, 0.0])], [pytest.approx([-20.0, 1.0])], [pytest.approx([-10.0, 2.0])]
     ]  # fmt: skip
     assert near.get_title() == "at 0.5 of the MACs"
+    assert figure.get_supxlabel() == ""
+
+
+def test_tradeoff_names_what_misses_its_budget_and_does_not_draw_it():
+    table = accuracy.accuracy_table(
+        made.dense(), made.amplified(), made.arms(), made.rivals(), made.units(),
+        budgets=made.BUDGETS | {"static": 0.4}, titles=made.TITLES,
+    )  # fmt: skip
+    figure = drawn(evidence_figures.tradeoff(table, {"ours": ["aap"], "static": ["static"]}))
+    assert [t.get_text() for t in figure.axes[1].get_yticklabels()] == ["AAP, one seed"]
+    assert figure.get_supxlabel() == "off their budget, not drawn: static"
 
 
 def test_axis_savings():

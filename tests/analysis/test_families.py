@@ -48,11 +48,14 @@ def test_some_of():
 
 def test_the_best_rival_that_meets_the_budget_is_named():
     rows = [
-        ("AAP", "aap", "arm", 0.5, 0.50, 0.97), ("small", "small", "rival", 0.5, 0.51, 0.95),
-        ("off", "off", "rival", 0.5, 0.60, 0.99), ("poor", "poor", "rival", 0.5, 0.5, 0.8),
-        ("AAP, 0.3", "aap_30", "arm", 0.3, 0.30, 0.9),
-    ]  # fmt: skip
-    columns = ["name", "key", "group", "budget", "mac_ratio", "accuracy"]
+        ("AAP", "aap", "arm", 0.5, 0.50, 0.97, -0.01),
+        ("small", "small", "rival", 0.5, 0.51, 0.95, -0.03),
+        ("off", "off", "rival", 0.5, 0.60, 0.99, 0.0),
+        ("poor", "poor", "rival", 0.5, 0.5, 0.96, -0.04),  # of seeds in which dense is better
+        ("AAP, 0.3", "aap_30", "arm", 0.3, 0.30, 0.9, -0.08),
+    ]
+    columns = ["name", "key", "group", "budget", "mac_ratio", "accuracy", "against_dense"]
     text = families.answer(pd.DataFrame(rows, columns=columns))
-    assert "AAP reaches **97.0 % with 0.50 of the MACs**, the best rival (small) 95.0 %" in text
-    assert "At a budget of 0.3, AAP, 0.3 reaches **90.0 % with 0.30 of the MACs**." in text
+    assert "AAP reaches **97.0 % with 0.50 of the MACs, -1.0 points against dense**" in text
+    assert "; the best rival (small) 95.0 % with 0.51 of the MACs, -3.0 points" in text
+    assert "At a budget of 0.3, AAP, 0.3 reaches **90.0 % with 0.30 of the MACs, -8.0" in text

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from dance_lib.analysis.measures import MEASURES, Question
+from dance_lib.analysis.measures import MEASURES, NotComparableError, Question
 from tests.analysis import made
 
 
@@ -45,7 +45,8 @@ def test_a_run_off_the_macs_of_ours_is_not_compared(tables):
     rivals = tables["rivals"].copy()
     missed = tables | {"rivals": rivals.assign(mac_ratio=rivals["mac_ratio"] + 0.15)}
     measure = MEASURES["accuracy_difference"]
-    assert measure(missed, asked(against="static")) is None
+    with pytest.raises(NotComparableError, match=r"static has no run within 0\.02 of the MACs"):
+        measure(missed, asked(against="static"))
     off = tables["arms"].query("arm == 'aap' and plans == 'controller'")["mac_ratio"].mean() - 0.15
     dense = missed | {"dense": tables["dense"].assign(mac_ratio=off)}
     assert measure(dense, asked()).interval.mean == pytest.approx(

@@ -27,6 +27,7 @@ def test_sources_by_hand():
     reads = {"aap": "stem", "dance": "pixels", "reads_layer1": "layer1"}  # the last has not run
     table = sources.sources_table(made.arms(), reads, "aap", made.TITLES)
     assert table["reads"].tolist() == ["stem", "pixels"]
+    assert table["equal_macs"].all()
     row = table.set_index("reads").loc["pixels"]
     assert row["against"] == pytest.approx(0.1)
     assert row["shuffled_loss"] == pytest.approx(0.5)
@@ -37,3 +38,12 @@ def test_sources_by_hand():
     assert "no other source was run" in sources.sources_answer(
         sources.cost_table(CONTROLLER, PARTS), alone
     )
+
+
+def test_what_runs_at_other_macs_is_told():
+    arms = made.arms()
+    arms["mac_ratio"] += 0.03 * (arms["arm"] == "dance")
+    table = sources.sources_table(arms, {"aap": "stem", "dance": "pixels"}, "aap", made.TITLES)
+    assert table["equal_macs"].tolist() == [True, False]
+    text = sources.sources_answer(sources.cost_table(CONTROLLER, PARTS), table)
+    assert "(**not at equal MACs**: R 0.53)" in text
