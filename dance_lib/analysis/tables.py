@@ -35,7 +35,8 @@ def clip_rows(net: Dance, clips: ClipSet, prediction: Prediction, *, plans: str)
 def rival_rows(dense: Dance, rival: Rival, clips: ClipSet) -> pd.DataFrame:
     """As `clip_rows`, for a rival; what it costs is a share of what the dense network does.
 
-    Bytes of zeros that are counted alone are not known: empty.
+    Where zeros are counted, MACs are a share of those that ReLU's own zeros leave, which no
+    threshold has saved. Bytes of zeros are not known: empty.
     """
     net = rival.net
     if rival.plans is not None:
@@ -43,11 +44,10 @@ def rival_rows(dense: Dance, rival: Rival, clips: ClipSet) -> pd.DataFrame:
         rows = _predicted(clips, predict(net, clips, plan), "static")
         return rows.assign(**_ratios(net, plan, decided=False))
     rows = _predicted(clips, predict(net, clips, "dense"), "static")
-    if rival.counts_zeros:
-        ratios = [input_mac_ratios(net, batch) for batch, _, _ in batches(clips, 64)]
-        return rows.assign(
-            mac_ratio=torch.cat(ratios).numpy().round(DIGITS), byte_ratio=float("nan")
-        )
+    if rival.relu_macs is not None:
+        left = torch.cat([input_mac_ratios(net, batch) for batch, _, _ in batches(clips, 64)])
+        ratios = (left / rival.relu_macs).numpy().round(DIGITS)
+        return rows.assign(mac_ratio=ratios, byte_ratio=float("nan"))
     full = [
         count(n, PruningPlan.full(n)).sum(numeric_only=True)[["dense_macs", "dense_bytes"]]
         for n in (net, dense)

@@ -53,6 +53,19 @@ def with_fatrelu(backbone: nn.Module) -> nn.Module:
 
 
 @torch.inference_mode()
+def mean_input_macs(net: Dance, clips: ClipSet) -> float:
+    """Mean of `input_mac_ratios` over the clips that a density is read from."""
+    net.eval()
+    return input_mac_ratios(net, _sample(clips)).mean().item()
+
+
+def _sample(clips: ClipSet) -> Tensor:
+    some = clips.take(range(min(SAMPLE, len(clips))))
+    sample, _, _ = next(batches(some, len(some)))
+    return sample
+
+
+@torch.inference_mode()
 def set_density(net: Dance, clips: ClipSet, ratio: float, steps: int = 12) -> float:
     """Choose thresholds by which the mean MAC ratio of some training clips is `ratio`.
 
@@ -60,8 +73,7 @@ def set_density(net: Dance, clips: ClipSet, ratio: float, steps: int = 12) -> fl
     by bisection, the thresholds as quantiles, layer by layer. Returns the ratio that was reached.
     """
     net.eval()
-    some = clips.take(range(min(SAMPLE, len(clips))))
-    sample, _, _ = next(batches(some, len(some)))
+    sample = _sample(clips)
     low, high = 0.0, 1.0
     reached = 1.0
     for _ in range(steps):

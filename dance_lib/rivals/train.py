@@ -35,13 +35,14 @@ class Rival:
     Attributes:
         plans: plans for so many clips where it runs by plans; None where its network is smaller,
             or where zeros are counted.
-        counts_zeros: whether MACs are those of inputs that are not zero.
+        relu_macs: where MACs are those of inputs that are not zero, what ReLU's own zeros leave of
+            the dense network's, of which its budget is a share; None elsewhere.
     """
 
     net: Dance
     history: History
     plans: Callable[[int], PruningPlan] | None = None
-    counts_zeros: bool = False
+    relu_macs: float | None = None
 
 
 @checked
@@ -65,8 +66,9 @@ def train_rival(
             `magnitude` takes away the channels of least weight, `narrow` the same share of every
             layer, the weights that stay being trained on as long as dense and retraining together;
             `scratch` does so with the network as it was before training; `fatrelu` sets
-            activations below a threshold to zero and counts the MACs of those that remain, which
-            may be more than the budget where no threshold brings them down to it.
+            activations below a threshold to zero and counts the MACs of those that remain, as a
+            share of those that ReLU leaves; they may be more than the budget where no threshold
+            brings them down to it.
         net: the dense network where every arm starts; it is trained on.
         plans: an arm's plans of the training clips; read by `mean_gates`.
         teacher: logits of the dense network.
@@ -155,10 +157,11 @@ def _fatrelu(
     net: Dance, clips: ClipSet, recipe: Recipe, plans: PruningPlan, rest: dict[str, Any]
 ) -> Rival:
     net = laid_out(remade(net, fatrelu.with_fatrelu(net.backbone)))
-    fatrelu.set_density(net, clips, recipe.budget)
+    relu_macs = fatrelu.mean_input_macs(net, clips)  # its thresholds are 0 so far
+    fatrelu.set_density(net, clips, recipe.budget * relu_macs)
     history = train_ava(net, clips, recipe, variant="none", epochs=recipe.retrain_epochs, **rest)
-    fatrelu.set_density(net, clips, recipe.budget)
-    return Rival(net, history, counts_zeros=True)
+    fatrelu.set_density(net, clips, recipe.budget * relu_macs)
+    return Rival(net, history, relu_macs=relu_macs)
 
 
 def _draws(net: Dance, ratio: float) -> Callable[[int, int], PruningPlan]:

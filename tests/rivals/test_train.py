@@ -70,7 +70,7 @@ def test_static_plans_are_trained_and_run(net, clips, rival, method):
     ]
     assert not same(state(net.backbone), before)
     assert same(state(net.controller), controller)
-    assert not found.counts_zeros
+    assert found.relu_macs is None
     plan = found.plans(len(clips))
     prediction = predict(found.net, clips, plan)
     assert torch.isfinite(prediction.logits).all()
@@ -96,10 +96,11 @@ def test_networks_that_are_smaller_or_sparser(net, clips, rival, method, budget,
     prediction = predict(found.net, clips, "dense")
     assert prediction.logits.shape == (len(clips), 5)
     assert torch.isfinite(prediction.logits).all()
-    assert found.counts_zeros == (method == "fatrelu")
-    if found.counts_zeros:  # of the training clips, after training
+    assert (found.relu_macs is not None) == (method == "fatrelu")
+    if method == "fatrelu":  # of the training clips, after training
+        assert found.relu_macs < 0.95  # ReLU alone makes zeros
         ratio = input_mac_ratios(found.net, every_clip(clips)).mean().item()
-        assert ratio == pytest.approx(budget, abs=0.005)
+        assert ratio / found.relu_macs == pytest.approx(budget, abs=0.01)
         assert found.net.structure.dense_macs == 630_864
     else:
         assert found.net.structure.dense_macs / 630_864 == pytest.approx(budget, abs=0.02)
