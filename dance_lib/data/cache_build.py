@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dance_lib.data.decode import ClipShape, VideoFacts, read_video
 from dance_lib.data.errors import DataError, DecodeError
-from dance_lib.data.parallel import in_parallel
+from dance_lib.data.parallel import in_parallel, lost_worker_told
 from dance_lib.data.sampling import ClipSampling
 
 SKIPPED_COLUMNS = ["path", "reason"]
@@ -41,8 +41,8 @@ def build_cache(
     """Decode the videos `paths` into `folder`: `clips.npy`, `clips.csv` and `skipped.csv`.
 
     Raises:
-        DataError: a video is gone; with `strict`, one that does not decode. What was decoded is
-            kept.
+        DataError: a video is gone, or a process died; with `strict`, a video that does not decode.
+            What was decoded is kept.
     """
     folder.mkdir(exist_ok=True)
     journal = folder / "journal.jsonl"
@@ -50,7 +50,7 @@ def build_cache(
     videos, clips = _count(journal)
     left = paths[videos:]  # written in order, so what is done is a beginning
     decode = partial(_decode, data_root=data_root, clip_shape=clip_shape, sampling=sampling)
-    with (folder / "clips.npy").open("ab") as file, journal.open("a") as log:
+    with lost_worker_told(), (folder / "clips.npy").open("ab") as file, journal.open("a") as log:
         _cut_back(file, clip_shape, clips)
         for entry, frames in in_parallel(decode, left, workers=workers, title="decode"):
             if strict and entry["reason"]:

@@ -1,5 +1,6 @@
 """Which clips there are: one table for every data set, whatever its layout."""
 
+import logging
 import os
 import unicodedata
 from pathlib import Path
@@ -12,12 +13,15 @@ from dance_lib.data import layouts
 from dance_lib.data.errors import DataError
 from dance_lib.data.splits import divide
 
+logger = logging.getLogger(__name__)
+
 DATASETS = ("digits", "ucf101", "hmdb51", "kinetics", "folder", "csv")
 LIST_FOLDERS = {  # where each set's official lists usually lie, below its root
     "ucf101": ("ucfTrainTestlist", "."),
     "hmdb51": ("testTrainMulti_7030_splits", "."),
     "kinetics": ("annotations", "."),
 }
+VANISHING = ("kinetics",)  # its videos go from where they were published; no copy has them all
 
 
 @checked
@@ -35,7 +39,7 @@ def load_index(
     # where things are
     table: str | None = None,
     lists: str | Path | None = None,
-    allow_missing: bool = False,
+    allow_missing: bool | None = None,
     allow_outside: bool = False,
 ) -> pd.DataFrame:
     """List the clips of a data set.
@@ -52,7 +56,8 @@ def load_index(
         seed: of both draws.
         table: name of the CSV in `data_root`, for "csv"; `labels.csv` or the only one there.
         lists: folder of the official lists; by default looked for in `data_root`.
-        allow_missing: leave out clips whose file is missing, instead of raising.
+        allow_missing: leave out clips whose file is missing, instead of raising. None does so for
+            Kinetics alone, whose videos vanish, with a warning that counts them.
         allow_outside: accept paths that lead out of `data_root`.
 
     Returns:
@@ -72,7 +77,8 @@ def load_index(
     clips["path"] = [os.path.normpath(path) for path in clips["path"]]  # what is checked is read
     clips["label"] = [unicodedata.normalize("NFC", label) for label in clips["label"]]
     _check_paths(clips, root, allow_outside=allow_outside)
-    clips = _check_files(clips, root, allow_missing=allow_missing)
+    told = allow_missing is None and dataset in VANISHING
+    clips = _check_files(clips, root, allow_missing=allow_missing or told, told=told)
     if dataset in ("ucf101", "hmdb51"):
         fold = None  # it named the official split, which is applied by now
     clips = divide(
@@ -92,7 +98,10 @@ def select_split(clips: pd.DataFrame, split: str) -> pd.DataFrame:
     chosen = clips[clips["split"] == split]
     if chosen.empty:
         there = ", ".join(sorted(clips["split"].unique()))
-        raise DataError(f"no clips in split '{split}'; there are {there}")
+        raise DataError(
+            f"no clips in split '{split}'; there are {there}; put clips into it, in the set's "
+            f"folders, lists or table"
+        )
     return chosen.reset_index(drop=True)
 
 
@@ -131,7 +140,10 @@ def _only_table(root: Path) -> Path:
     if root / "labels.csv" in tables:
         return root / "labels.csv"
     if len(tables) != 1:
-        raise DataError(f"{root}: {len(tables)} CSV tables in it; name one with `table`")
+        raise DataError(
+            f"{root}: {len(tables)} CSV tables in it; call the right one labels.csv (in Python, "
+            f"table= names it)"
+        )
     return tables[0]
 
 
@@ -149,19 +161,26 @@ def _check_paths(clips: pd.DataFrame, root: Path, *, allow_outside: bool) -> Non
     for path in clips["path"]:
         if Path(path).is_absolute() or Path(path).parts[:1] == (os.pardir,):
             raise DataError(
-                f"{path}: leads outside {root}; move the clip, or pass allow_outside=True"
+                f"{path}: leads outside {root}; move or link it into the folder and list it there "
+                f"(in Python, allow_outside=True accepts it)"
             )
 
 
-def _check_files(clips: pd.DataFrame, root: Path, *, allow_missing: bool) -> pd.DataFrame:
+def _check_files(
+    clips: pd.DataFrame, root: Path, *, allow_missing: bool, told: bool
+) -> pd.DataFrame:
+    """Leave out what is missing, where that is allowed, and say so where it is to be `told`."""
     # Path.is_file raises where a name is too long to be one.
     there = np.array([os.path.isfile(root / path) for path in clips["path"]])  # noqa: PTH113
     missing = clips["path"][~there]
     if missing.empty:
         return clips
+    what = f"{len(missing)} of {len(clips)} listed clips are missing"
     if allow_missing and there.any():
+        if told:
+            logger.warning("%s: %s and left out, the first is %s", root, what, missing.iloc[0])
         return clips[there].reset_index(drop=True)
     raise DataError(
-        f"{root}: {len(missing)} of {len(clips)} listed clips are missing, the first is "
-        f"{missing.iloc[0]}; add the files, or pass allow_missing=True to leave them out"
+        f"{root}: {what}, the first is {missing.iloc[0]}; add the files or take them off the list "
+        f"(in Python, allow_missing=True leaves them out)"
     )

@@ -85,7 +85,7 @@ def hmdb51_lists(lists: Path, official_split: int) -> pd.DataFrame:
     ending = f"_test_split{official_split}.txt"
     paths = sorted(lists.glob(f"*{ending}"))
     if not paths:
-        raise DataError(f"{lists}: no *{ending} in it; say where HMDB51's lists are with `lists`")
+        raise DataError(f"{lists}: no *{ending} in it; {_put_lists(lists)}")
     flags = {"1": "train", "2": "test"}  # 0 marks a clip this split does not use
     rows = []
     for path in paths:
@@ -104,7 +104,7 @@ def kinetics_layout(data_root: Path, lists: Path) -> pd.DataFrame:
     """Kinetics' CSV lists; clips are `{label}/{youtube_id}_{start:06d}_{end:06d}.mp4`."""
     paths = sorted(lists.glob("*.csv"))
     if not paths:
-        raise DataError(f"{lists}: no CSV in it; say where Kinetics' lists are with `lists`")
+        raise DataError(f"{lists}: no CSV in it; {_put_lists(lists)}")
     tables = []
     for path in paths:
         table = _read_csv(path)
@@ -179,10 +179,14 @@ def _hidden(path: Path) -> bool:
     return path.name.startswith(".")
 
 
+def _put_lists(folder: Path) -> str:
+    return f"put the official lists into {folder} (in Python, lists= names another folder)"
+
+
 def _lines(path: Path) -> list[str]:
     """The lines of a list, without CRLF, blanks around them and empty ones."""
     if not path.is_file():
-        raise DataError(f"{path}: no such list; say where the official lists are with `lists`")
+        raise DataError(f"{path}: no such list; {_put_lists(path.parent)}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -192,7 +196,7 @@ def _lines(path: Path) -> list[str]:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     if not path.is_file():
-        raise DataError(f"{path}: no such table; give its name with `table`")
+        raise DataError(f"{path}: no such table; check its name and the folder's")
     try:
         # Empty is what has no letter: "NA" or "null" may be a class.
         text = dict.fromkeys(TEXT_COLUMNS, str)

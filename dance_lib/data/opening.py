@@ -37,7 +37,7 @@ def open_clips(
     cache_root: str | Path,
     table: str | None = None,
     lists: str | Path | None = None,
-    allow_missing: bool = False,
+    allow_missing: bool | None = None,
     allow_outside: bool = False,
     # the built-in set
     digits: DigitsSettings | None = None,

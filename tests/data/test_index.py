@@ -66,7 +66,7 @@ def test_group_on_both_sides(table):
         (FOLDS, {}, "choose the fold to test on: fold= one of 0, 1, 2"),
         (FOLDS, {"fold": 7}, "no fold 7; there are 0, 1, 2"),
         (FOLDS, {"fold": 0, "val_fraction": 1.5}, "val_fraction=1.5: Input should be less than 1"),
-        (FOLDS, {"fold": 0, "split": "val"}, "no clips in split 'val'; there are test, train"),
+        (FOLDS, {"fold": 0, "split": "val"}, "no clips in split 'val'; there are test, train; put"),
         ("path,label,split\na.mp4,x,train", {"fold": 1}, "a set without folds"),
         ("path,label,split\na.mp4,x,dev", {}, "unknown split 'dev'; known are train, val, test"),
         ("path,label\na.mp4,x", {}, r"no column fold, group \(or split\); it has path, label"),
@@ -95,14 +95,15 @@ def test_what_can_be_wrong_with_a_table(table, text, arguments, message):
 def test_missing_file(table):
     root = table("path,label,split\na.mp4,x,train\nb.mp4,y,train\nc.mp4,y,test", files=False)
     (root / "a.mp4").touch()
-    with pytest.raises(DataError, match=r"2 of 3 listed clips are missing, the first is b.mp4"):
+    told = "2 of 3 listed clips are missing, the first is b.mp4; add the files or take them off"
+    with pytest.raises(DataError, match=told):
         load_index("csv", root)
 
 
 @pytest.mark.parametrize("path", ["../a.mp4", "x/../../a.mp4", "/etc/hostname"])
 def test_paths_out_of_the_root(table, tmp_path, path):
     root = table(f"path,label,split\n{path},x,train\nb.mp4,y,test", files=False)
-    with pytest.raises(DataError, match=r"leads outside .*allow_outside=True"):
+    with pytest.raises(DataError, match=r"leads outside .*; move or link .*allow_outside=True"):
         load_index("csv", root)
 
 
@@ -120,7 +121,7 @@ def test_which_table(table, tmp_path):
     root = table(text, name="mine.csv")
     assert len(load_index("csv", root)) == 2  # the only one
     table(text, name="yours.csv")
-    with pytest.raises(DataError, match="2 CSV tables in it; name one with `table`"):
+    with pytest.raises(DataError, match="2 CSV tables in it; call the right one labels"):
         load_index("csv", root)
     assert len(load_index("csv", root, table="yours.csv")) == 2
     with pytest.raises(DataError, match=r"theirs.csv: no such table"):

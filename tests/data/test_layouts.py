@@ -146,7 +146,7 @@ def test_ucf101_list_that_contradicts_its_classes(ucf101):
 
 
 def test_ucf101_has_three_splits(ucf101):
-    with pytest.raises(DataError, match=r"trainlist02.txt: no such list"):
+    with pytest.raises(DataError, match=r"trainlist02.txt: no such list; put the official"):
         load_index("ucf101", ucf101, fold=2)
     with pytest.raises(DataError, match="official splits 1, 2 and 3, not fold=0"):
         load_index("ucf101", ucf101, fold=0)
@@ -197,9 +197,9 @@ def test_hmdb51_line_without_flag(tmp_path):
 
 
 def test_no_lists(tmp_path):
-    with pytest.raises(DataError, match=r"no \*_test_split1.txt in it; say where .* with `lists`"):
+    with pytest.raises(DataError, match=r"no \*_test_split1.txt in it; put the official lists"):
         load_index("hmdb51", tmp_path)
-    with pytest.raises(DataError, match=r"no CSV in it; say where .* with `lists`"):
+    with pytest.raises(DataError, match=r"no CSV in it; put the official lists into .* lists="):
         load_index("kinetics", tmp_path)
 
 
@@ -214,7 +214,9 @@ def test_official_hmdb51_lists(shared_data):
 # Kinetics
 
 
-def test_kinetics(tmp_path):
+@pytest.fixture
+def kinetics(tmp_path):
+    """Four listed clips, of which one is gone."""
     header = "label,youtube_id,time_start,time_end,split"
     write(
         tmp_path / "annotations/train.csv",
@@ -234,11 +236,29 @@ def test_kinetics(tmp_path):
         "zumba/x_000000_000010.mp4",
         "zumba/y_000100_000110.mp4",
     )
-    index = load_index("kinetics", tmp_path, allow_missing=True)
+    return tmp_path
+
+
+def test_kinetics(kinetics, caplog):
+    index = load_index("kinetics", kinetics, allow_missing=True)
+    assert not caplog.records
     assert index[["path", "label", "split"]].to_numpy().tolist() == [
         ["tap dancing/-abc_1_000003_000013.mp4", "tap dancing", "train"],
         ["zumba/x_000000_000010.mp4", "zumba", "train"],
         ["zumba/y_000100_000110.mp4", "zumba", "test"],
     ]
     with pytest.raises(DataError, match=r"1 of 4 listed clips are missing.*gone_000001_000011"):
-        load_index("kinetics", tmp_path)
+        load_index("kinetics", kinetics, allow_missing=False)
+
+
+def test_what_has_vanished_from_kinetics_is_left_out_and_told_once(kinetics, caplog):
+    index = load_index("kinetics", kinetics)
+    assert index.equals(load_index("kinetics", kinetics, allow_missing=True))
+    assert caplog.messages == [
+        f"{kinetics}: 1 of 4 listed clips are missing and left out, the first is "
+        "zumba/gone_000001_000011.mp4"
+    ]
+    for video in kinetics.rglob("*.mp4"):
+        video.unlink()
+    with pytest.raises(DataError, match="4 of 4 listed clips are missing, the first is tap"):
+        load_index("kinetics", kinetics)

@@ -1,11 +1,12 @@
 import os
+import signal
 import time
 
 import psutil
 import pytest
 
 from dance_lib.data.errors import DataError
-from dance_lib.data.parallel import in_parallel
+from dance_lib.data.parallel import in_parallel, lost_worker_told
 
 
 def double(item):
@@ -16,6 +17,16 @@ def refuse_three(item):
     if item == 3:
         raise DataError("three is not wanted")
     return item
+
+
+def die_at_three(item):
+    if item == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def fail(item):
+    raise RuntimeError(f"no {item}")
 
 
 def workers():
@@ -62,3 +73,30 @@ def test_a_declared_error_arrives_as_it_was_raised(count):
             got.append(result)
     assert str(caught.value) == "three is not wanted"
     assert got == [0, 1, 2]
+
+
+LOST = r"^DataLoader worker \(pid.*\) .*for want of memory; .*`taskset -c 0` .*workers=1\)$"
+
+
+def test_a_worker_that_is_killed_is_told_with_a_remedy(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    with pytest.raises(DataError, match=LOST):
+        list(in_parallel(die_at_three, range(7), workers=2, title="t"))
+
+
+def test_so_is_one_that_is_killed_while_a_result_is_worked_on(monkeypatch):
+    """PyTorch raises from a signal's handler, here in the sleep."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    before = {child.pid for child in workers()}
+    with pytest.raises(DataError, match=LOST), lost_worker_told():  # noqa: PT012
+        for _ in in_parallel(double, range(100), workers=2, title="t"):
+            next(child for child in workers() if child.pid not in before).kill()
+            time.sleep(60)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_fault_of_the_function_stays_what_it_is(count, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    with pytest.raises(RuntimeError, match="no 0") as caught:
+        list(in_parallel(fail, range(7), workers=count, title="t"))
+    assert not isinstance(caught.value, DataError)
