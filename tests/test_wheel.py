@@ -11,7 +11,10 @@ import pytest
 import dance_lib
 
 ROOT = Path(__file__).parents[1]
-DATA = ("py.typed", "study/Snakefile", "executors/conv.cpp", "deploy/kit/run.py")
+DATA = (
+    "py.typed", "study/Snakefile", "executors/conv.cpp", "deploy/kit/run.py",
+    "site/static/site.css", "site/templates/claims.html",
+)  # fmt: skip
 
 TRIED = """
 import sys

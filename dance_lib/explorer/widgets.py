@@ -2,7 +2,6 @@
 
 import gc
 from html import escape
-from time import perf_counter
 from typing import Any
 
 import ipywidgets as widgets
@@ -26,9 +25,6 @@ class Panel:
     Args:
         clips: the set to choose from; a video file is opened by its path.
         networks: to choose from.
-
-    Attributes:
-        seconds: how long the last picture took, from the change of a control on.
     """
 
     def __init__(self, clips: ClipSet, networks: Networks) -> None:
@@ -60,7 +56,6 @@ class Panel:
         # Narrower than that, as on a phone, it scrolls: words shrunk further can't be read.
         width = {"width": "100%", "min_width": "700px", "max_width": "1100px"}
         self.picture = widgets.Image(format="png", layout=width)
-        self.seconds = 0.0
         self._update(None)
         # What is there by now stays; looking through it for cycles now and then takes long.
         gc.freeze()
@@ -79,7 +74,6 @@ class Panel:
 
     def _update(self, change: Any) -> None:
         """Draw what the controls say; what was drawn before stays where that can't be done."""
-        start = perf_counter()
         control = change and change["owner"]
         if control is self.clip and self.video.value:
             self.video.value = ""  # it is observed as well, and opens the clip
@@ -93,7 +87,6 @@ class Panel:
             self._tell(str(error))
         except Exception as error:  # the traceback of a callback would be seen by nobody
             self._tell(f"{type(error).__name__}: {error}")
-        self.seconds = perf_counter() - start
 
     def _open(self) -> ShownClip:
         path = self.video.value.strip()

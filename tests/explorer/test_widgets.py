@@ -42,7 +42,6 @@ def test_every_control_changes_the_picture(panel):
     ):  # fmt: skip
         control.value = value
         pictures.append(panel.picture.value)
-        assert panel.seconds > 0
     assert len(set(pictures)) == 6
 
 

@@ -54,11 +54,9 @@ def test_a_batch_makes_everything_and_then_has_nothing_to_do(made):
             file.touch()
     commit = "git init -q && git add -A && git -c user.name=a -c user.email=b commit -qm c"
     subprocess.run(commit, shell=True, check=True, cwd=made.root)
-    begun = time.monotonic()
     said = made.reproduce()
     assert "nothing to do" in said
     assert not started(said)
-    assert time.monotonic() - begun < 30  # 2 s on a machine that has nothing else to do
 
     # Another seed is more jobs, and the notebook that gathers runs again.
     said = made.reproduce("-p", "seed=0,1", "--dry-run")

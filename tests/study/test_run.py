@@ -107,7 +107,7 @@ def test_provenance_is_one_row_with_everything(made):
     assert json.loads(row.parameters) == {"seed": 4, "scale": 1.0, "epochs": 2, "note": None}
     assert (row.seed, row.data_hash, row.commit) == (4, "abc", "unknown")  # no repository here
     assert datetime.fromisoformat(row.start).utcoffset().total_seconds() == 0
-    assert 0 <= row.duration_s < 60
+    assert row.duration_s >= 0
     assert 10 < row.peak_memory_mb < 10_000
     assert row.torch.startswith("2.13.0")
 

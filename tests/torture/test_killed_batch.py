@@ -67,7 +67,7 @@ def test_a_batch_killed_twenty_times_ends_as_if_it_never_was(tmp_path, tally):
     shutil.rmtree(study.root / "data")  # it is made anew, under fire
 
     draw = random.Random(8)
-    kills = in_writing = 0
+    kills, in_writing, passes = 0, 0, 1
     lost, orphans, done = [], [], set()
     while kills < KILLS:
         batch = Batch(study, "killed")
@@ -85,6 +85,7 @@ def test_a_batch_killed_twenty_times_ends_as_if_it_never_was(tmp_path, tally):
             assert same(whole, tables(batch.folder)) == len(whole)
             shutil.rmtree(batch.folder)
             done.clear()
+            passes += 1
     study.reproduce("--name", "killed")
     assert not lost
     assert not orphans
@@ -93,7 +94,8 @@ def test_a_batch_killed_twenty_times_ends_as_if_it_never_was(tmp_path, tally):
     assert set(tables(batch.folder)) == set(whole)
     tally(
         group="faults",
-        what=f"SIGKILL of a batch at random, {in_writing} times while it wrote a file",
+        what=f"SIGKILL of a batch at random, in {passes} passes from the beginning, "
+        f"{in_writing} times while it wrote a file",
         tried=kills,
         held=kills if same(whole, tables(batch.folder)) == len(whole) else 0,
     )

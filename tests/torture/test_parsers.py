@@ -12,5 +12,5 @@ EXAMPLES = 500
 @pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
 def test_damaged_input_is_read_or_refused(parser, tmp_path, tally):
     tried = fuzz(parser, tmp_path, EXAMPLES)
-    assert tried > EXAMPLES / 2
+    assert tried >= EXAMPLES
     tally(group="damaged input", what=parser.name, tried=tried, held=tried)
