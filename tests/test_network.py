@@ -1,4 +1,4 @@
-"""`Dance` as its users meet it: the names of DESIGN §4, and what it refuses."""
+"""`Dance` as its users meet it: the names they call, and what it refuses."""
 
 import copy
 
@@ -14,7 +14,7 @@ from tests.networks import CLASSES, CLIP, FAMILIES, TwoBlocks, randomise, undeci
 
 
 def test_the_names_of_the_design():
-    """The first lines of DESIGN §4, at a smaller clip."""
+    """The first lines of the README, at a smaller clip."""
     shape = (3, 4, 32, 32)
     assert {"c3d", "r3d_18", "r2plus1d_18", "s3d", "slow_r50", "x3d_s", "csn_r101"} < set(
         dance.list_models()

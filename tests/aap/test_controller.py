@@ -267,7 +267,7 @@ def test_plan_leaves_modes_and_statistics_as_they_were():
 
 
 def test_it_costs_at_most_a_thousandth_of_the_default_network():
-    """DESIGN §7: at most 0.1 % of the backbone's MACs on r2plus1d_narrow."""
+    """At most 0.1 % of the backbone's MACs on r2plus1d_narrow."""
     shape = (3, 16, 56, 56)
     net = Dance(create_model("r2plus1d_narrow", 10, shape), shape)
     assert 0 < net.controller.macs <= 0.001 * net.structure.dense_macs

@@ -1,4 +1,4 @@
-"""`PruningPlan`: exact rates, rules 5 to 7 of DESIGN §5 by loops, and what people do with plans."""
+"""`PruningPlan`: exact rates, its rules by loops, and what people do with plans."""
 
 import copy
 import dataclasses

@@ -118,7 +118,7 @@ def test_a_branch_that_most_clips_drop_is_dropped(net):
 
 
 def test_a_branch_whose_frames_all_lose_the_vote_is_dropped_whole(net):
-    """Four clips, each with a frame of its own: no frame has a majority (DESIGN 5.7)."""
+    """Four clips, each with a frame of its own: no frame has a majority."""
     first, _ = branch_names(net)
     plan = decided(net, 4, frames={first: torch.eye(4).tolist()})
     static = majority(plan, 1, net.structure)
@@ -127,7 +127,7 @@ def test_a_branch_whose_frames_all_lose_the_vote_is_dropped_whole(net):
 
 
 def test_a_unit_keeps_its_best_group_where_none_has_a_majority(net):
-    """Three groups, kept by 2, 1 and 2 of five clips: a unit never runs empty (DESIGN 5.7)."""
+    """Three groups, kept by 2, 1 and 2 of five clips: a unit never runs empty."""
     groups = [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
     plan = decided(net, 5, channels={"c.0": groups})
     static = majority(plan, 1, net.structure)

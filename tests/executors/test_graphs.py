@@ -153,7 +153,7 @@ GRAPHS = {
     "concatenated over time": lambda: Net(Joined(lambda a, b: torch.cat([a, b], dim=2), 4)),
     "multiplied maps": lambda: Net(Joined(lambda a, b: a * torch.sigmoid(b), 4)),
 }  # fmt: skip
-# DESIGN §5.9, in place, convolutions that are no units and pad otherwise.
+# In place, convolutions that are no units and pad otherwise.
 RARE = {
     "squeeze behind a pool": lambda: Net(
         Block(squeezed_behind, norm=nn.BatchNorm3d(9), gate=nn.Conv3d(9, 9, 1),

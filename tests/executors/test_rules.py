@@ -1,4 +1,4 @@
-"""What a plan means, rule by rule of DESIGN §5, each on the smallest network that shows it."""
+"""What a plan means, rule by rule, each on the smallest network that shows it."""
 
 import numpy as np
 import pytest
