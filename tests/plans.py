@@ -6,7 +6,7 @@ from dance_lib.aap.plan import PruningPlan
 
 
 def by_unit(net, batch, seed, drop=None):
-    """Frames, channels and positions of each unit drawn on their own; those of one gate are kept together.
+    """Frames, channels and positions of each unit drawn on their own, those of one gate together.
 
     Args:
         drop: {clip: branch} to drop: False on every unit of the branch.

@@ -1,7 +1,7 @@
 """A slow executor of plans: numpy in float64, loops over kernel offsets, no fx, nothing of ours.
 
-It walks the module objects of each family by hand. `Slow.unit` is what a plan means in four lines: the
-convolution, what follows it, the output kept for comparison, the mask.
+It walks the module objects of each family by hand. `Slow.unit` is what a plan means in four lines:
+the convolution, what follows it, the output kept for comparison, the mask.
 """
 
 from math import ceil
