@@ -1,5 +1,6 @@
 """What the documents say is there is there: links, anchors, commands and their options."""
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -8,6 +9,10 @@ import pytest
 from typer.main import get_command
 
 from dance_lib.cli import app
+from dance_lib.study import paths
+from dance_lib.study.manifest import load_manifest
+from dance_lib.study.matrix import ROWS, load_matrix
+from dance_lib.study.notebook import declared_parameters
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -61,8 +66,13 @@ def test_every_command_is_one_that_there_is(file):
         if program == "make":
             unknown = {word for word in words if "=" not in word} - targets
             assert not unknown, f"make {unknown} in {file.name}"
+            if "reproduce" in words:
+                values = dict(word.split("=", 1) for word in words if "=" in word)
+                profile = ["--profile", values["PROFILE"]] if "PROFILE" in values else []
+                check_values(["reproduce", *profile, *shlex.split(values.get("ARGS", ""))])
         else:
             check_options(words)
+            check_values(words)
 
 
 def check_options(words):
@@ -81,6 +91,27 @@ def check_options(words):
             command = command.commands[word]
 
 
+def check_values(words):
+    """What a batch is told to run is there: its profile, notebooks, parameters, arms and rivals."""
+    if words[:1] != ["reproduce"]:
+        return
+    declared = {
+        name: declared_parameters(paths.notebook_file(ROOT, name))
+        for name in load_manifest(ROOT).notebooks
+    }
+    known = {
+        "--profile": {file.stem for file in (ROOT / paths.PROFILES).glob("*.yml")},
+        "--only": set(declared),
+        "-p": {name for parameters in declared.values() for name in parameters},
+    }
+    for option, value in itertools.pairwise(words):
+        name, _, given = value.partition("=")
+        if option in known and not name.endswith("_name"):  # of a notebook yet to be written
+            assert name in known[option], (option, value)
+        if option == "-p" and name in ROWS:
+            assert set(given.split(",")) <= set(load_matrix(ROOT).rows(name)), value
+
+
 def test_a_document_is_checked_for_what_it_must_have():
     """The checks above find what is wrong."""
     assert anchors("# Does it save energy?\n```\n# no heading\n```\n## `dance bench`, twice\n") == {
@@ -91,3 +122,7 @@ def test_a_document_is_checked_for_what_it_must_have():
     check_options(["-q", "bench", "--quick"])
     with pytest.raises(AssertionError, match="--quik"):
         check_options(["bench", "--quik"])
+    check_values(["reproduce", "--profile", "full", "-p", "arm=aap,frames", "--only", "03_aap"])
+    for wrong in (["--profile", "ful"], ["--only", "03_app"], ["-p", "sead=1"], ["-p", "arm=apa"]):
+        with pytest.raises(AssertionError, match=wrong[1]):
+            check_values(["reproduce", *wrong])
