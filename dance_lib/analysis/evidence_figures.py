@@ -62,7 +62,8 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
     near.grid(visible=False, axis="y")
     near.set(xlabel="against dense (points), 95 % interval", title=f"at {shared:g} of the MACs")
     if missed:
-        figure.supxlabel(f"off their budget, not drawn: {', '.join(missed)}", fontsize="small")
+        told = "off their budget, not drawn:\n" + "\n".join(missed)
+        axes.text(0.98, 0.02, told, transform=axes.transAxes, ha="right", fontsize="small")
     axes.set(
         xlabel="ideal MACs, share of the dense network",
         ylabel="accuracy (%), 95 % interval",

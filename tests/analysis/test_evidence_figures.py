@@ -27,7 +27,7 @@ def test_tradeoff():
         [pytest.approx([-50.0, 0.0])], [pytest.approx([-20.0, 1.0])], [pytest.approx([-10.0, 2.0])]
     ]  # fmt: skip
     assert near.get_title() == "at 0.5 of the MACs"
-    assert figure.get_supxlabel() == ""
+    assert [text.get_text() for text in axes.texts] == ["dense"]
 
 
 def test_tradeoff_names_what_misses_its_budget_and_does_not_draw_it():
@@ -37,7 +37,7 @@ def test_tradeoff_names_what_misses_its_budget_and_does_not_draw_it():
     )  # fmt: skip
     figure = drawn(evidence_figures.tradeoff(table, {"ours": ["aap"], "static": ["static"]}))
     assert [t.get_text() for t in figure.axes[1].get_yticklabels()] == ["AAP, one seed"]
-    assert figure.get_supxlabel() == "off their budget, not drawn: static"
+    assert figure.axes[0].texts[-1].get_text() == "off their budget, not drawn:\nstatic"
 
 
 def test_axis_savings():
