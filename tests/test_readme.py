@@ -29,7 +29,7 @@ def commands(title):
     return [words for words in told if words and words[0] in ("dance", "make")]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def run(tmp_path_factory):
     """A function that runs `dance` with some words in the study, and returns what it prints."""
     root, home = tmp_path_factory.mktemp("study"), tmp_path_factory.mktemp("home")
@@ -55,20 +55,20 @@ def run(tmp_path_factory):
     return run
 
 
-def test_read_the_results(run):
+def read_the_results(run):
     assert commands("Read the results") == [["make", "site"]]
     recipe = re.search(r"^site:.*\n\t\$\(bin\)/dance (\w+)", (ROOT / "Makefile").read_text(), re.M)
     run(recipe[1])
     assert (run.root / "results" / "site" / "index.html").is_file()
 
 
-def test_explore(run):
+def explore(run):
     assert commands("Explore how activations vary") == [["make", "reproduce"], ["make", "lab"]]
     named = re.search(r"then open (\S+\.ipynb)", README)[1]
     assert (run.root / NOTEBOOKS / named).is_file()  # it is opened by tests/explorer/test_lab.py
 
 
-def test_try_it_on_a_video(run):
+def try_it_on_a_video(run):
     (words,) = commands("Try it on a video")
     video = next(run.root.glob(re.search(r"`(data/\S+/test)/CLASS/`", README)[1] + "/*/*.mp4"))
     shutil.copy(video, run.root / "clip.mp4")
@@ -78,7 +78,7 @@ def test_try_it_on_a_video(run):
     assert (run.root / "out.gif").read_bytes().startswith(b"GIF89a")
 
 
-def test_prune_a_network_of_your_own(run):
+def prune_a_network_of_your_own(run):
     (words,) = commands("Prune a network of your own")
     make_videos(run.root / "videos", 24, frames=16, size=64)
     said = run(*words[1:], *(word for name in EPOCHS for word in ("-p", f"{name}=1")))
@@ -87,3 +87,11 @@ def test_prune_a_network_of_your_own(run):
     assert [line.split()[:2] for line in told] == [
         line.split()[:2] for line in said.splitlines()[-3:]
     ]
+
+
+def test_the_four_ways_in(run):
+    """One test: several would run the study once in each of pytest's processes."""
+    read_the_results(run)
+    explore(run)
+    try_it_on_a_video(run)
+    prune_a_network_of_your_own(run)
