@@ -1,5 +1,6 @@
 """What the documents say is there is there: links, anchors, commands and their options."""
 
+import functools
 import itertools
 import re
 import shlex
@@ -91,19 +92,25 @@ def check_options(words):
             command = command.commands[word]
 
 
-def check_values(words):
-    """What a batch is told to run is there: its profile, notebooks, parameters, arms and rivals."""
-    if words[:1] != ["reproduce"]:
-        return
+@functools.cache
+def known_values():
+    """By option of `dance reproduce`, what the study has."""
     declared = {
         name: declared_parameters(paths.notebook_file(ROOT, name))
         for name in load_manifest(ROOT).notebooks
     }
-    known = {
+    return {
         "--profile": {file.stem for file in (ROOT / paths.PROFILES).glob("*.yml")},
         "--only": set(declared),
         "-p": {name for parameters in declared.values() for name in parameters},
     }
+
+
+def check_values(words):
+    """What a batch is told to run is there: its profile, notebooks, parameters, arms and rivals."""
+    if words[:1] != ["reproduce"]:
+        return
+    known = known_values()
     for option, value in itertools.pairwise(words):
         name, _, given = value.partition("=")
         if option in known and not name.endswith("_name"):  # of a notebook yet to be written

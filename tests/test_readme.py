@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dance_lib.study.paths import NOTEBOOKS
+from tests.study.copied import copy_study
 from tests.test_docs import FENCE
 from tests.train.videos import make_videos
 
@@ -33,9 +34,7 @@ def commands(title):
 def run(tmp_path_factory):
     """A function that runs `dance` with some words in the study, and returns what it prints."""
     root, home = tmp_path_factory.mktemp("study"), tmp_path_factory.mktemp("home")
-    shutil.copytree(ROOT / NOTEBOOKS, root / NOTEBOOKS)
-    for kept in ("paper", "reference"):
-        shutil.copytree(ROOT / "results" / kept, root / "results" / kept)
+    copy_study(root)
 
     def run(*words):
         done = subprocess.run(
@@ -49,9 +48,7 @@ def run(tmp_path_factory):
         return done.stdout
 
     run.root = root
-    run(
-        "reproduce", "--profile", "smoke", "--name", "default"
-    )  # small, where the default would lie
+    run("reproduce", "--profile", "smoke", "--name", "default")  # small, in the default's place
     return run
 
 

@@ -38,8 +38,9 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
     at_equal_macs, missed = [], []
     for i, (name, keys) in enumerate(families.items()):
         rows = compared[compared["key"].isin(keys)].sort_values("mac_ratio")
-        missed += rows.loc[~rows["on_budget"].astype(bool), "name"].tolist()
-        rows = rows[rows["on_budget"].astype(bool)]
+        met = rows["on_budget"].astype(bool)
+        missed += rows.loc[~met, "name"].tolist()
+        rows = rows[met]
         if rows.empty:
             continue
         values = 100 * rows[["accuracy", "low", "high"]].to_numpy(float)
@@ -50,9 +51,9 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
             [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]],
             linewidth=2.2 if i == 0 else 1, label=name, **look,
         )  # fmt: skip
-        met = rows[rows["budget"] == shared]
-        against = 100 * met[["against_dense", "against_low", "against_high"]].to_numpy(float)
-        for value, own, seeds in zip(against, met["name"], met["seeds"], strict=True):
+        at_budget = rows[rows["budget"] == shared]
+        against = 100 * at_budget[["against_dense", "against_low", "against_high"]].to_numpy(float)
+        for value, own, seeds in zip(against, at_budget["name"], at_budget["seeds"], strict=True):
             at_equal_macs.append((f"{own}, {seeds_in_words(seeds)}", value, look))
     at_equal_macs.sort(key=lambda each: each[1][0])
     near.axvline(0, color="0.45", linestyle="--", linewidth=1, zorder=1)

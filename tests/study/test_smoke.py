@@ -1,6 +1,5 @@
 """The study itself: its smoke profile runs every notebook, in a copy that leaves no trace here."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from dance_lib.study.graph import plan
 from dance_lib.study.manifest import load_manifest
 from dance_lib.study.paths import NOTEBOOKS
+from tests.study.copied import copy_study
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = {file.stem for file in (ROOT / NOTEBOOKS).glob("*.ipynb")}
@@ -20,9 +20,7 @@ WRITTEN = {file.stem for file in (ROOT / NOTEBOOKS).glob("*.ipynb")}
     set(load_manifest(ROOT).notebooks) > WRITTEN, reason="not all notebooks are written"
 )
 def test_the_smoke_profile_runs_every_notebook(tmp_path):
-    shutil.copytree(ROOT / NOTEBOOKS, tmp_path / NOTEBOOKS)
-    for kept in ("paper", "reference"):
-        shutil.copytree(ROOT / "results" / kept, tmp_path / "results" / kept)
+    copy_study(tmp_path)
     command = [sys.executable, "-m", "dance_lib", "reproduce", "--profile", "smoke"]
     batch = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert batch.returncode == 0, batch.stdout + batch.stderr
