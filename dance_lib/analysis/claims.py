@@ -1,6 +1,6 @@
 """Claims of the paper and targets of ours, the measure that decides each, and the verdict."""
 
-from math import isinf, isnan
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +8,7 @@ import pandas as pd
 from pydantic import NonNegativeInt, model_validator
 
 from dance_lib.analysis.comparisons import holm
+from dance_lib.analysis.intervals import Interval, student_interval
 from dance_lib.analysis.measures import MEASURES, Measured, NotComparableError, Question, Tables
 from dance_lib.errors import DanceError
 from dance_lib.study.schema import Strict, read_yaml
@@ -118,6 +119,7 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
     for claim, measured, reason, p in zip(claims.claims, found, why, adjusted, strict=True):
         decided = verdict(claim.test, measured, p, few)
         interval = measured.interval if measured else None
+        over_seeds = student_interval(measured.by_seed if measured else ())
         rows.append(
             {
                 "id": claim.id,
@@ -128,12 +130,16 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
                 "low": interval.low if interval else float("nan"),
                 "estimate": interval.mean if interval else float("nan"),
                 "high": interval.high if interval else float("nan"),
+                "seeds_low": over_seeds.low,
+                "seeds_high": over_seeds.high,
+                "over_seeds": _ends(over_seeds, claim),
                 "bound": _bound(claim),
                 "p_holm": p,
                 "p_mcnemar": measured.p_mcnemar if measured else float("nan"),
                 "effect": measured.effect if measured else float("nan"),
                 "verdict": decided,
-                "note": reason or _note(claim, measured, seeds),
+                "note": reason
+                or _note(claim, measured, seeds) + _doubt(claim.test, decided, over_seeds),
                 "kind": "not tested" if decided == "not tested" else "measured",
             }
         )
@@ -184,13 +190,18 @@ def verdict(
 def _text(measured: Measured | None, claim: Claim) -> str:
     if measured is None:
         return "none"
-    interval = measured.interval
-    values = [interval.mean, interval.low, interval.high]
-    if isinf(interval.low):
-        return f"{interval.mean:.3f}, no interval"
+    mean, ends = measured.interval.mean, _ends(measured.interval, claim)
+    value = f"{100 * mean:+.1f} points" if claim.unit == "points" else f"{mean:.3f}"
+    return f"{value} {ends}" if ends else f"{value}, no interval"
+
+
+def _ends(interval: Interval, claim: Claim) -> str:
+    """Empty where they are not known."""
+    if not isfinite(interval.low):
+        return ""
     if claim.unit == "points":
-        return "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*(100 * v for v in values))
-    return "{:.3f} [{:.3f}, {:.3f}]".format(*values)
+        return f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+    return f"[{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _bound(claim: Claim) -> str:
@@ -213,6 +224,14 @@ def _note(claim: Claim, measured: Measured | None, seeds: int) -> str:
     behind = {"units": seeds, "seeds": interval.clips}.get(measured.counted, interval.seeds)
     counted = "" if measured.counted == "seeds" else f"{interval.clips:,} {measured.counted}, "
     return counted + (f"{behind} seeds" if behind > 1 else "one seed: indication only")
+
+
+def _doubt(test: Criterion | None, decided: Verdict, over_seeds: Interval) -> str:
+    """Said where the seeds alone are too few to carry what clips and seeds do."""
+    ends = (over_seeds.low, over_seeds.high)
+    if test is None or decided != "reproduced" or all(isnan(e) or test.keeps(e) for e in ends):
+        return ""
+    return "; not by the seeds alone"
 
 
 def claims_answer(verdicts: pd.DataFrame, source: str) -> str:

@@ -29,6 +29,7 @@ class Comparison:
             seeds (and clips of a group) are not independent, but count here as if they were: this
             is the second view, `p_bootstrap` the first. NaN unless values are 0 or 1.
         effect: Cohen's h of the two shares; NaN unless values are 0 or 1.
+        by_seed: the difference of each seed.
         ours_only, theirs_only: pairs on which ours alone is 1, or theirs; None unless values are
             0 or 1.
     """
@@ -37,6 +38,7 @@ class Comparison:
     p_bootstrap: float
     p_mcnemar: float
     effect: float
+    by_seed: tuple[float, ...]
     ours_only: int | None
     theirs_only: int | None
 
@@ -56,8 +58,9 @@ def compare(
     a, b = in_common(seeds_by_clips(ours, value), seeds_by_clips(theirs, value), value)
     draws = resample(a - b, group_of_clips(ours, a.columns), seed)
     difference, p_bootstrap = interval_of(a - b, draws), _two_sided(draws)
+    by_seed = tuple((a - b).mean(axis="columns"))
     if a.empty or not all(t[value].dropna().isin([0, 1]).all() for t in (ours, theirs)):
-        return Comparison(difference, p_bootstrap, NAN, NAN, None, None)
+        return Comparison(difference, p_bootstrap, NAN, NAN, by_seed, None, None)
     in_ours, in_theirs = (
         seeds_by_clips(t, value, "first").loc[a.index, a.columns].to_numpy() == 1
         for t in (ours, theirs)
@@ -69,6 +72,7 @@ def compare(
         p_bootstrap,
         float(contingency_tables.mcnemar(discordant, exact=True).pvalue),
         float(proportion.proportion_effectsize(a.to_numpy().mean(), b.to_numpy().mean())),
+        by_seed,
         ours_only,
         theirs_only,
     )

@@ -22,6 +22,7 @@ class Measured:
     Attributes:
         p: two-sided, against the bound; NaN where nothing is compared.
         p_mcnemar, effect: of the difference itself (against 0), as in `Comparison`.
+        by_seed: the figure of each seed; empty where the interval is not over seeds.
         counted: what the interval is over: `clips`, `units`, `seeds` or `runs`.
     """
 
@@ -30,6 +31,7 @@ class Measured:
     p: float = float("nan")
     p_mcnemar: float = float("nan")
     effect: float = float("nan")
+    by_seed: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def _difference(ours: pd.DataFrame, theirs: pd.DataFrame, bound: float) -> Measu
         p=beyond.p_bootstrap,
         p_mcnemar=found.p_mcnemar,
         effect=found.effect,
+        by_seed=found.by_seed,
     )
 
 
@@ -124,7 +127,10 @@ def clip_mean(value: str) -> Measure:
 
     def measure(tables: Tables, asked: Question) -> Measured | None:
         rows = _own(tables, asked.arm)
-        return None if rows.empty else Measured(clip_interval(rows, value))
+        if rows.empty:
+            return None
+        by_seed = rows.groupby("seed")[value].mean()
+        return Measured(clip_interval(rows, value), by_seed=tuple(by_seed))
 
     return measure
 
@@ -138,7 +144,9 @@ def over_seeds(table: str, value: Callable[[pd.DataFrame], float]) -> Measure:
         if rows.empty:
             return None
         found = pd.Series([value(of_seed) for _, of_seed in rows.groupby("seed")])
-        return Measured(mean_interval(found), counted="seeds") if found.notna().all() else None
+        if found.isna().any():
+            return None
+        return Measured(mean_interval(found), counted="seeds", by_seed=tuple(found))
 
     return measure
 

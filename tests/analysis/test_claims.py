@@ -134,6 +134,25 @@ def test_notes_say_over_what_and_how_many_seeds(tables):
     assert notes == ["10 clips, one seed: indication only", "one seed: indication only"]
 
 
+def test_seeds_that_alone_are_too_few_are_said(tables):
+    """Two seeds that win all clips and half of them: 0.75, and by Student's t from −2.4 to 3.9."""
+    arms = pd.concat([tables["arms"].assign(seed=s) for s in (0, 1)])
+    own = (arms["arm"] == "dance") & (arms["plans"] == "controller")
+    half = arms["path"].isin(sorted(arms["path"].unique())[::2])
+    arms["correct"] = (own & ((arms["seed"] == 0) | half)).astype(int)
+    claim = one("shuffled_loss", "points", at_least=0.1)
+    row = judge(claim, tables | {"arms": arms}, seeds=2).iloc[0]
+    assert (row["estimate"], row["verdict"]) == (0.75, "reproduced")
+    assert (row["seeds_low"], row["seeds_high"]) == pytest.approx((-2.4266, 3.9266), abs=1e-4)
+    assert row["over_seeds"] == "[-242.7, +392.7]"
+    assert row["note"] == "10 clips, 2 seeds; not by the seeds alone"
+
+
+def test_one_seed_has_no_interval_over_seeds(tables):
+    row = judge(one("mac_ratio", at_most=1.0), tables, seeds=1).iloc[0]
+    assert (row["over_seeds"], row["verdict"]) == ("", "reproduced")
+
+
 def test_bounds_in_words():
     row = judge(one("mac_ratio", at_most=0.5), {}, seeds=1).iloc[0]
     assert row["bound"] == "≤ 0.5"

@@ -48,6 +48,7 @@ def test_p_counts_seeds_as_well_as_clips():
     found = compare(ours, ours.assign(correct=0))
     assert found.p_bootstrap == pytest.approx(7 / 8, abs=0.03)
     assert (found.difference.mean, found.difference.seeds) == (0.25, 2)
+    assert found.by_seed == (0.5, 0.0)
 
 
 def test_p_counts_groups_once():

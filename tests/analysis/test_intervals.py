@@ -16,6 +16,7 @@ from dance_lib.analysis.intervals import (
     mean_interval,
     paired_difference,
     resample,
+    student_interval,
 )
 from dance_lib.errors import DanceError
 
@@ -331,3 +332,23 @@ def test_one_run_has_no_interval_and_equal_runs_have_no_width():
     assert (one.mean, one.low, one.high, one.clips) == (2.0, -np.inf, np.inf, 1)
     equal = factor_interval(pd.Series([4.0, 4.0]), pd.Series([2.0, 2.0]))
     assert (equal.low, equal.high) == pytest.approx((2.0, 2.0))
+
+
+# ------------------------------------------------------------------ over seeds alone
+def test_seeds_alone_have_students_interval():
+    """Mean 2, deviation 1, of three: 4.3027 / √3 either side, by a table of t with two degrees."""
+    found = student_interval([1.0, 2.0, 3.0])
+    assert (found.mean, found.seeds) == (2.0, 3)
+    assert (found.low, found.high) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-4)
+
+
+def test_seeds_that_agree_leave_no_doubt():
+    found = student_interval([0.5, 0.5])
+    assert (found.low, found.high) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("values", [(), (0.5,)])
+def test_one_seed_has_no_interval_of_its_own(values):
+    found = student_interval(values)
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
