@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from dance_lib.aap.controller import Controller
 from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import AXES, PruningPlan, as_plan
-from dance_lib.aap.statistics import Statistics, stem_statistics
+from dance_lib.aap.statistics import Average, Statistics, stem_statistics
 from dance_lib.arguments import Size, checked
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Dense, Masked, Recorded, Visitor, split
 from dance_lib.models.find import find_structure
 from dance_lib.models.structure import Shape, Structure
 
-STEM, PIXELS, NOTHING = "stem", "pixels", "nothing"  # what a controller may read, or a branch
+STEM, PIXELS, AVERAGE = "stem", "pixels", "average"  # what a controller may read, or a branch
 
 
 class Dance(nn.Module):
@@ -35,8 +35,9 @@ class Dance(nn.Module):
         group_size: consecutive channels kept or dropped together.
         mean, std: of the pixels, for normalisation; one value or one a channel.
         reads: what the controller reads. "stem" is the method; the others are controls: "pixels",
-            "nothing" (the same for every clip, so what it learns is one static plan), or the name
-            of a branch (its last unit's output; no branch up to there is pruned).
+            "average" (the stem's statistics averaged over the clips seen in training, the same for
+            every clip, so what it learns is one static plan), or the name of a branch (its last
+            unit's output; no branch up to there is pruned).
 
     Raises:
         StructureError: the backbone can't be understood; the message names the module.
@@ -64,6 +65,8 @@ class Dance(nn.Module):
         self.controller = Controller(
             self.structure, axes, grid, reads=self._shape_read(), opened=self._branches_read()
         )
+        average = Average(self.structure.stem_shape, grid) if reads == AVERAGE else None
+        self.average: Average | None = average
         # Not registered: both parts hold the backbone's own modules, which would be saved twice.
         self._parts = split(backbone, self.structure)
         self.mean: Tensor
@@ -139,7 +142,8 @@ class Dance(nn.Module):
         if self.reads == STEM:
             return stem_statistics(stem_output, self.grid)
         with torch.no_grad():
-            return stem_statistics(self._maps_read(stem_output, clip), self.grid)
+            statistics = stem_statistics(self._maps_read(stem_output, clip), self.grid)
+            return statistics if self.average is None else self.average(statistics)
 
     def decide(
         self,
@@ -154,8 +158,8 @@ class Dance(nn.Module):
 
     def _maps_read(self, stem_output: Tensor, clip: Tensor | None) -> Tensor:
         """What a control reads in the place of the stem's output."""
-        if self.reads == NOTHING:
-            return torch.zeros_like(stem_output)
+        if self.reads == AVERAGE:
+            return stem_output
         if self.reads == PIXELS:
             if clip is None:
                 raise DanceError("this controller reads pixels: give it the clips as well")
@@ -175,8 +179,8 @@ class Dance(nn.Module):
         if self.reads in self.structure.branches:
             last = self.structure.branches[self.reads].units[-1]
             return self.structure.units[last].out_shape
-        if self.reads not in (STEM, PIXELS, NOTHING):
-            known = ", ".join((STEM, PIXELS, NOTHING, *self.structure.branches))
+        if self.reads not in (STEM, PIXELS, AVERAGE):
+            known = ", ".join((STEM, PIXELS, AVERAGE, *self.structure.branches))
             raise DanceError(f"a controller reads one of {known}; not {self.reads!r}")
         return self.clip_shape if self.reads == PIXELS else self.structure.stem_shape
 

@@ -63,7 +63,7 @@ def test_a_network_comes_back_whole(tmp_path):
     assert dance.load(dance.save(back, tmp_path / "again.safetensors")).clip_shape == CLIP
 
 
-@pytest.mark.parametrize("reads", ["stem", "pixels", "nothing", "layer2"])
+@pytest.mark.parametrize("reads", ["stem", "pixels", "average", "layer2"])
 def test_what_the_controller_reads_comes_back(tmp_path, reads):
     net = narrow(reads=reads).eval()
     path = dance.save(net, tmp_path / "run.safetensors")

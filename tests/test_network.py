@@ -134,7 +134,7 @@ def test_buffers_follow_the_network():
 
 
 # ------------------------------------------------------------------ what the controller reads
-READS = ("stem", "pixels", "nothing", "layer1.1")
+READS = ("stem", "pixels", "average", "layer1.1")
 
 
 def reading(what, family="r2plus1d", **options):
@@ -142,6 +142,8 @@ def reading(what, family="r2plus1d", **options):
     torch.manual_seed(1)
     net = Dance(randomise(FAMILIES[family]()), CLIP, reads=what, **options).eval()
     undecided(net, std=3.0)
+    if net.average is not None:
+        net.average.train()  # takes in the clips below
     with torch.no_grad():
         statistics = net.statistics(net.stem(some_clips(8)), some_clips(8))
         for norm in net.controller.standard.values():
@@ -172,7 +174,7 @@ def test_the_stem_is_read_unless_something_else_is_asked_for():
     assert net.controller.opened == ()
 
 
-@pytest.mark.parametrize("what", READS)
+@pytest.mark.parametrize("what", ["stem", "pixels", "layer1.1"])
 def test_the_statistics_are_of_what_is_read(what):
     net, clip = reading(what, mean=0.3, std=0.2, grid=4), some_clips()
     with torch.no_grad():
@@ -182,11 +184,20 @@ def test_the_statistics_are_of_what_is_read(what):
         maps = {
             "stem": stem_output,
             "pixels": (clip - 0.3) / 0.2,
-            "nothing": torch.zeros_like(stem_output),
             "layer1.1": outputs["layer1.1.conv2.0.3"],
         }[what]
         assert_equal_statistics(net.statistics(stem_output, clip), stem_statistics(maps, 4))
     assert net.controller.reads == tuple(maps.shape[1:])
+
+
+def test_the_average_is_of_the_stem_and_of_the_clips_that_training_saw():
+    net = reading("average", grid=4)
+    with torch.no_grad():
+        of_each = stem_statistics(net.stem(some_clips(8)), 4)
+        given = net.statistics(net.stem(some_clips(2, seed=5)))
+    torch.testing.assert_close(given.frames, of_each.frames.mean(0).expand(2, -1, -1))
+    torch.testing.assert_close(given.tiles, of_each.tiles.mean(0).expand(2, -1, -1, -1))
+    assert net.controller.reads == net.structure.stem_shape
 
 
 @pytest.mark.parametrize("what", READS)
@@ -202,12 +213,12 @@ def test_every_way_to_a_plan_reads_the_same(what):
         torch.testing.assert_close(net(clip), net(clip, plan=plan))
     kept = sum(plan.mask(u).float().mean().item() for u in plan.units) / len(plan.units)
     assert 0.02 < kept < 0.98
-    assert distinct(plan) == (1 if what == "nothing" else 4)
+    assert distinct(plan) == (1 if what == "average" else 4)
 
 
-def test_a_controller_that_reads_nothing_says_the_same_of_all_clips():
+def test_a_controller_that_reads_the_average_says_the_same_of_all_clips():
     """Of other clips too, and after it has seen some in training."""
-    net = reading("nothing")
+    net = reading("average")
     net.train()(some_clips())
     plans = dance.PruningPlan.cat([net.plan(some_clips(3, seed=seed)) for seed in (1, 2)])
     assert distinct(plans) == 1
@@ -270,7 +281,7 @@ def test_gradients_reach_the_controller_whatever_it_reads(what):
 
 @pytest.mark.parametrize("what", ["", "Stem", "layer9", "layer2.0.conv2.0.3"])
 def test_what_can_not_be_read(what):
-    message = rf"reads one of stem, pixels, nothing, layer1\.0, .*layer4\.0; not '{what}'"
+    message = rf"reads one of stem, pixels, average, layer1\.0, .*layer4\.0; not '{what}'"
     with pytest.raises(DanceError, match=message):
         reading(what)
 

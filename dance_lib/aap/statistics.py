@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from dance_lib import shard
 from dance_lib.errors import DanceError
+from dance_lib.models.structure import Shape
 
 STILL = 1e-3  # motion below which nothing moves, in units of the stem's output
 
@@ -33,6 +35,46 @@ class Statistics:
     channels: Tensor
     frames: Tensor
     tiles: Tensor
+
+
+class Average(nn.Module):
+    """Statistics -> their mean over the clips seen in training, the same for every clip.
+
+    Frames and tiles keep what tells them from each other on average; channels, which would only say
+    what clip this is, are zero.
+
+    Args:
+        shape: (C, T, H, W) of the maps that the statistics are of. grid: as for those.
+    """
+
+    SLOWEST = 0.01  # least weight of a batch: the mean is over the last hundred or so
+
+    def __init__(self, shape: Shape, grid: int = 7) -> None:
+        super().__init__()
+        self.frames: Tensor
+        self.tiles: Tensor
+        self.batches: Tensor
+        self.register_buffer("frames", torch.zeros(4, shape[1]))
+        self.register_buffer("tiles", torch.zeros(3, *_cells(shape[2], shape[3], grid)))
+        self.register_buffer("batches", torch.tensor(0))
+
+    def forward(self, statistics: Statistics) -> Statistics:
+        """The mean, as often as there are clips; in training it takes these in first."""
+        if self.training:
+            self._take_in(statistics)
+        clips = len(statistics.frames)
+        return Statistics(
+            torch.zeros_like(statistics.channels),
+            self.frames.expand(clips, -1, -1),
+            self.tiles.expand(clips, -1, -1, -1),
+        )
+
+    @torch.no_grad()
+    def _take_in(self, statistics: Statistics) -> None:
+        self.batches += 1
+        weight = max(self.SLOWEST, 1 / int(self.batches))
+        self.frames = self.frames.lerp(shard.average(statistics.frames.mean(0)), weight)
+        self.tiles = self.tiles.lerp(shard.average(statistics.tiles.mean(0)), weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +129,7 @@ def statistics_of(sums: Sums, grid: int = 7) -> Statistics:
     channels = torch.stack(
         [mean.mean(2), _deviation(mean.mean(2), square.mean(2)), sums.zeros, sums.motion], dim=1
     )
-    size = (min(grid, H), min(grid, W))
+    size = _cells(H, W, grid)
     cells = F.adaptive_avg_pool2d(sums.moved, size)  # (N, T - 1, G_h, G_w)
     frames = torch.stack(
         [
@@ -102,6 +144,10 @@ def statistics_of(sums: Sums, grid: int = 7) -> Statistics:
         [F.adaptive_avg_pool2d(sums.places, size), _log(cells.mean(1)), _log(cells.amax(1))], dim=1
     )
     return Statistics(channels, frames, tiles)
+
+
+def _cells(height: int, width: int, grid: int) -> tuple[int, int]:
+    return min(grid, height), min(grid, width)
 
 
 def _either_side(steps: Tensor, frames: int) -> Tensor:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from dance_lib.aap import stem_statistics
+from dance_lib.aap.statistics import Average
 
 
 @pytest.fixture
@@ -103,3 +104,31 @@ def test_gradients_stay_finite_where_a_channel_is_dead():
     s = stem_statistics(maps)
     (s.channels.sum() + s.frames.sum() + s.tiles.sum()).backward()
     assert torch.isfinite(maps.grad).all()
+
+
+# ------------------------------------------------------------------ the average clip
+def test_the_average_of_what_training_saw(maps):
+    """Of the first hundred batches all count alike; in evaluation nothing is taken in."""
+    average, seen = Average(tuple(maps.shape[1:]), grid=3).double(), []
+    for i in range(3):
+        seen.append(stem_statistics(maps + i * maps.flip(2), grid=3))
+        average(seen[-1])
+    given = average.eval()(stem_statistics(maps * 7, grid=3))
+    for name in ("frames", "tiles"):
+        values = getattr(given, name)
+        expected = torch.stack([getattr(s, name).mean(0) for s in seen]).mean(0)
+        assert values.shape == getattr(seen[0], name).shape
+        for of_clip in values:
+            torch.testing.assert_close(of_clip, expected)
+    assert given.channels.shape == seen[0].channels.shape
+    assert not given.channels.any()
+
+
+def test_the_average_follows_what_changes(maps):
+    """After long training the latest batch counts a hundredth."""
+    average, nothing = Average(tuple(maps.shape[1:])).double(), stem_statistics(maps * 0)
+    for _ in range(150):
+        average(nothing)
+    latest = stem_statistics(maps)
+    found = average(latest).tiles[0] - nothing.tiles.mean(0)
+    torch.testing.assert_close(found, (latest.tiles - nothing.tiles).mean(0) / 100)

@@ -22,7 +22,7 @@ def test_arms_that_differ_in_one_thing():
         "aap": "none", "dance": "cv", "ava_raw": "raw", "ava_interaction": "interaction"
     }  # fmt: skip
     assert list(families.differing_in("reads", arms)) == [
-        "aap", "reads_nothing", "reads_pixels", "reads_layer1"
+        "aap", "reads_average", "reads_pixels", "reads_layer1"
     ]  # fmt: skip
     assert len(families.differing_in("axes", arms)) == 7
     assert families.differing_in("ava", ["dance", "aap"]) == {"aap": "none", "dance": "cv"}
