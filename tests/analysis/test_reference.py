@@ -97,3 +97,43 @@ def test_verdicts_on_speed_follow_from_the_committed_times():
     folder = ROOT / "reference" / "bench"
     again = speed_targets.judge(read(folder / "latency.csv"))
     assert read(folder / "targets.csv")["verdict"].tolist() == again["verdict"].tolist()
+
+
+def shown(row):
+    """A line of the README's table of networks."""
+
+    def points(*values):
+        return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * row[v] for v in values))
+
+    of_clips = "{:.1f} [{:.1f}, {:.1f}]".format(
+        *(100 * row[c] for c in ("accuracy", "low", "high"))
+    )
+    given = row.notna()
+    cells = [
+        row["name"] + (" (off budget)" if row["on_budget"] is False else ""),
+        f"{row['seeds']:.0f}",
+        of_clips,
+        points("against_dense", "against_low", "against_high") if given["against_dense"] else "",
+        f"{row['mac_ratio']:.3f}",
+        f"{row['byte_ratio']:.3f}",
+        f"{row['R_5']:.2f} to {row['R_95']:.2f}" if given["R_5"] else "",
+        f"{100 * row['shuffled_loss']:.1f} points" if given["shuffled_loss"] else "",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_readme_shows_the_reference_run():
+    """All networks and claims of the abstract; a failure prints the lines that have to be there."""
+    tables = ROOT / "reference" / "full" / "tables"
+    networks = read(tables / "10_table_accuracy_macs" / "table.csv")
+    networks = networks[networks["group"].isin(["reference", "arm", "rival"])]
+    claims = read(tables / "99_claims" / "verdicts.csv")
+    claims = claims[claims["of"] == "abstract"]
+    over = claims["note"].where(claims["verdict"] != "not tested", "")
+    claims = claims.assign(over=over)[["claim", "ours", "bound", "verdict", "over"]]
+    readme = (ROOT.parent / "README.md").read_text(encoding="utf-8")
+    for lines in (
+        "\n".join(shown(row) for _, row in networks.iterrows()),
+        "\n".join(f"| {' | '.join(row)} |" for row in claims.itertuples(index=False)),
+    ):
+        assert f" |\n{lines}\n\n" in readme, lines
