@@ -9,7 +9,7 @@ from torch import Tensor
 
 import dance_lib as dance
 from dance_lib.bench.candidates import Candidate, attempt, reason
-from dance_lib.bench.plans import BUDGET, CONTROLLER, TimedPlan, fresh
+from dance_lib.bench.plans import CONTROLLER, TimedPlan, fresh
 from dance_lib.bench.setting import Setting
 from dance_lib.network import Dance
 
@@ -36,8 +36,6 @@ def our_candidates(
         fast = dance.sparse(net, setting.device, getattr(torch, setting.precision))
         decided = fast.plan(clip).to("cpu")  # by maps in its own precision: close gates may differ
         plans = [replace(p, plan=decided) if p.axis == CONTROLLER else p for p in plans]
-        if setting.device == "cuda":  # kernels are tuned at the first call
-            fast(clip, plan=tuned_to(plans).plan)
     except Exception as failure:  # a network the executor does not take: the rivals go on
         why = reason(failure)
         return [
@@ -46,12 +44,6 @@ def our_candidates(
         ]
     found = [_candidate(net, fast, clip, p, setting) for p in plans]
     return [*found, *_parts(fast, clip)]
-
-
-def tuned_to(plans: list[TimedPlan]) -> TimedPlan:
-    """A trained controller's plan, else one of a budget, else the last."""
-    trained = [p for p in plans if p.source == CONTROLLER]
-    return next(iter(trained + [p for p in plans if p.name.startswith(BUDGET)]), plans[-1])
 
 
 def ratios(counted: Any, timed: TimedPlan) -> dict[str, float]:

@@ -1,7 +1,5 @@
 """One setting through all steps, with PyTorch eager as the only dense engine."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -10,7 +8,7 @@ from dance_lib.bench import measure as module
 from dance_lib.bench.candidates import Candidate
 from dance_lib.bench.measure import measure
 from dance_lib.bench.network import open_network
-from dance_lib.bench.ours import PLANNING, ratios, tuned_to
+from dance_lib.bench.ours import PLANNING, ratios
 from dance_lib.bench.plans import timed_plans
 from dance_lib.bench.setting import choose_settings
 from dance_lib.checkpoint import save
@@ -101,13 +99,3 @@ def test_controllers_of_several_checkpoints_stand_side_by_side(two):
     ratio = "ideal_mac_ratio"
     assert facts["controller third"][ratio] < facts["controller"][ratio]
     assert facts["controller third"]["relative_error"] < 1e-3
-
-
-def test_kernels_are_tuned_to_a_trained_plan_else_to_one_of_a_budget(setting):
-    net = open_network(setting)
-    clip = torch.rand(setting.batch, *setting.clip_shape)
-    plans = timed_plans(net, clip, quick=True, budgets=(0.5, 0.3))
-    assert tuned_to(plans).name == "MACs 0.5"
-    trained = dataclasses.replace(plans[-1], source="controller")
-    assert tuned_to([*plans, trained]) is trained
-    assert tuned_to(plans[:1]) is plans[0]

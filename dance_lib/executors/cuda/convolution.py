@@ -123,7 +123,8 @@ class Convolution:
     def spent(self, counts: list[int], adds: bool) -> tuple[int, int]:
         """MACs and bytes that a clip takes, whole tiles counted: those that were chosen last.
 
-        Bytes are a model: weights, inputs and outputs once, a sum's twice, and the lists.
+        Bytes are a model: weights, inputs and outputs once, a sum's twice, the lists, and the table
+        of what each row reads, written and read; not the zeros that fill what is dropped.
 
         Args:
             counts: of the clip's kept frames, places, groups of outputs and of inputs.
@@ -138,7 +139,8 @@ class Convolution:
         macs = taps * cdiv(rows, M) * M * cdiv(outs, N) * N * cdiv(ins, K) * K
         read = min(prod(self.unit.in_shape[1:]), rows * taps) * ins
         values = read + taps * ins * outs + rows * outs * (2 if adds else 1)
-        return macs, values * self.dtype.itemsize + 4 * (frames + places + outputs + inputs)
+        indices = frames + places + outputs + inputs + 2 * taps * rows
+        return macs, values * self.dtype.itemsize + 4 * indices
 
 
 class Aligned(nn.Module):

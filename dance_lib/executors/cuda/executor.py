@@ -1,6 +1,9 @@
 """The sparse executor on a GPU: whole batches, each clip by its own plan, nothing on the host."""
 
 import copy
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -31,15 +34,17 @@ class SparseCuda:
     """A `Dance` network in evaluation whose plans save work on a GPU; made by `sparse`.
 
     It holds copies of the weights: train the `Dance` network, then make a new one. Activations are
-    whole maps, channels last, of which only what is kept is computed, written and read. A network
-    is captured into a CUDA graph for each batch size when that first comes, and at the very first
-    call kernels are compiled and tried in several tile sizes, which takes long.
+    whole maps, channels last, of which only what is kept is computed, written and read. When a
+    batch size first comes, kernels are compiled and tried in several tile sizes on a full plan,
+    which takes long, and the network is captured into a CUDA graph. Threads may share it: they take
+    turns.
 
     Attributes:
         structure, clip_shape: of the network.
         controller: a copy, in evaluation.
         dtype: of activations and weights; sums are float32.
-        device: where it runs; with TRITON_INTERPRET=1 the CPU.
+        device: where it runs: the network's GPU, or the current one; with TRITON_INTERPRET=1 the
+            CPU.
 
     Raises:
         DanceError: a number format that is not served, or no GPU.
@@ -53,7 +58,7 @@ class SparseCuda:
                 "backend 'cuda' needs a CUDA device; choose backend='cpu', or set "
                 "TRITON_INTERPRET=1 before Python starts to try it without one, slowly"
             )
-        self.device = torch.device("cpu" if INTERPRETED else "cuda")
+        self.device = _device_of(net)
         self.structure, self.clip_shape, self.grid = net.structure, net.clip_shape, net.grid
         self.dtype = dtype
         self.controller = copy.deepcopy(net.controller).float().eval().to(self.device)
@@ -91,6 +96,8 @@ class SparseCuda:
         for weight in (*self._stem.parameters(), *self._body.parameters()):
             if weight.dim() == 5:  # of a 3-D convolution
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+        self._turn = threading.Lock()  # a capture bears no other work of this process beside it
+        self._tuned_for: set[int] = set()
         self._replay_stem = Replay(self._run_stem)
         self._replay_decide = Replay(lambda maps: (self._decide(maps).flags,))
         self._replay_planned = Replay(self._run_planned)
@@ -117,17 +124,19 @@ class SparseCuda:
             PlanError: the plan does not fit this network or this batch.
         """
         check_clips(clip, self.clip_shape, self._shift, values=False)
-        packed = None if plan is None else self._packed(plan, len(clip))
-        if record is not None:
-            maps, finite = self._run_stem(clip)
-            logits = self._run_body(maps, packed or self._decide(maps), record)
-        elif packed is None:
-            logits, finite = self._replay(clip)
-        else:
-            logits, finite = self._replay_planned(clip, packed.flags)
-        if not finite:  # waits for the device: asked before, it would stand idle meanwhile
-            raise DanceError("the clips hold NaN or infinite pixels")
-        return logits
+        with self._at_work():
+            packed = None if plan is None else self._packed(plan, len(clip))
+            self._tune(clip)
+            if record is not None:
+                maps, finite = self._run_stem(clip)
+                logits = self._run_body(maps, packed or self._decide(maps), record)
+            elif packed is None:
+                logits, finite = self._replay(clip)
+            else:
+                logits, finite = self._replay_planned(clip, packed.flags)
+            if not finite:  # waits for the device: asked before, it would stand idle meanwhile
+                raise DanceError("the clips hold NaN or infinite pixels")
+            return logits
 
     def plan(self, clip: Tensor) -> PruningPlan:
         """The controller's plan for clips (N, C, T, H, W)."""
@@ -135,23 +144,27 @@ class SparseCuda:
 
     def pack(self, plan: PruningPlan) -> PackedPlan:
         """Check a plan and lay it out on the device."""
-        return self._packed(plan, len(plan))
+        with self._at_work():
+            return self._packed(plan, len(plan))
 
     @torch.no_grad()
     def stem(self, clip: Tensor) -> Tensor:
         """The stem's output for clips (N, C, T, H, W); for `decide` and `plan_from`."""
-        check_clips(clip, self.clip_shape, self._shift)
-        return self._replay_stem(clip)[0]
+        with self._at_work():
+            check_clips(clip, self.clip_shape, self._shift)
+            return self._replay_stem(clip)[0]
 
     @torch.no_grad()
     def decide(self, stem: Tensor) -> PackedPlan:
         """The controller's plan for what `stem` gave, as it is run: it stays on the device."""
-        return PackedPlan(*self._replay_decide(stem))
+        with self._at_work():
+            return PackedPlan(*self._replay_decide(stem))
 
     @torch.no_grad()
     def plan_from(self, stem: Tensor) -> PruningPlan:
         """The controller's plan for what `stem` gave."""
-        return self.controller.plan(statistics_of(sums_of(stem), self.grid))
+        with self._at_work():
+            return self.controller.plan(statistics_of(sums_of(stem), self.grid))
 
     def executed(self, plan: PruningPlan) -> list[Spent]:
         """MACs and bytes that each clip of a plan takes, by unit and `other`.
@@ -182,6 +195,21 @@ class SparseCuda:
             raise DanceError(f"the packed plan is another network's, or not for {clips} clips")
         return plan
 
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """While open, no other thread is at work here, and the current device is this one's."""
+        on_device = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
+        with self._turn, on_device:
+            yield
+
+    def _tune(self, clip: Tensor) -> None:
+        """Let kernels choose their tiles on a full plan: of one that drops much, all look alike."""
+        if len(clip) in self._tuned_for or INTERPRETED:
+            return
+        full = PruningPlan.full(self, len(clip))
+        self._run_planned(clip, self._packed(full, len(clip)).flags)
+        self._tuned_for.add(len(clip))
+
     # ------------------------------------------------------------------ what is replayed
     def _run(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         maps, finite = self._run_stem(clip)
@@ -203,3 +231,10 @@ class SparseCuda:
         """Logits (N, classes); overwrites the maps."""
         visitor = Skipping(self._convolutions, self._layout, self._neighbours, packed, record)
         return self._body(maps, visitor).float()
+
+
+def _device_of(net: Dance) -> torch.device:
+    if INTERPRETED:
+        return torch.device("cpu")
+    on_gpu = net.mean.device.type == "cuda"
+    return net.mean.device if on_gpu else torch.device("cuda", torch.cuda.current_device())

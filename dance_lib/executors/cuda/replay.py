@@ -20,10 +20,14 @@ class _Captured(NamedTuple):
     graph: torch.cuda.CUDAGraph
     inputs: list[Tensor]
     outputs: tuple[Tensor, ...]
+    done: torch.cuda.Event  # the latest replay, and the copies of what it gave
 
 
 class Replay:
-    """Calls a function of tensors; on a GPU, by a CUDA graph of it for each shape of its inputs.
+    """Calls a function of tensors; on a GPU, by a CUDA graph for each shape and format of those.
+
+    It may be called from several threads and streams: a graph has one set of buffers, which the
+    next call waits for.
 
     Args:
         function: must ask nothing of the device's values. What can't be captured (a part of a
@@ -32,34 +36,41 @@ class Replay:
 
     def __init__(self, function: Function) -> None:
         self._function = function
-        self._captured: dict[tuple[torch.Size, ...], _Captured | None] = {}
-        self._lock = threading.Lock()  # a graph has one set of buffers
+        self._captured: dict[tuple[tuple[torch.Size, torch.dtype], ...], _Captured | None] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The function's outputs, in memory of their own."""
         if not inputs[0].is_cuda:
             return self._function(*inputs)
         with self._lock:
-            shapes = tuple(x.shape for x in inputs)
-            if shapes not in self._captured:
-                self._captured[shapes] = self._capture(inputs)
-            captured = self._captured[shapes]
+            kinds = tuple((x.shape, x.dtype) for x in inputs)
+            if kinds not in self._captured:
+                with (
+                    torch.inference_mode(False),
+                    torch.no_grad(),
+                ):  # its buffers are for all callers
+                    self._captured[kinds] = self._capture(inputs)
+            captured = self._captured[kinds]
             if captured is None:
                 return self._function(*inputs)
+            torch.cuda.current_stream().wait_event(captured.done)
             for own, given in zip(captured.inputs, inputs, strict=True):
                 own.copy_(given, non_blocking=True)
             captured.graph.replay()
-            return tuple(output.clone() for output in captured.outputs)
+            outputs = tuple(output.clone() for output in captured.outputs)
+            captured.done.record()
+            return outputs
 
     def _capture(self, inputs: Sequence[Tensor]) -> _Captured | None:
         own = [x.clone() for x in inputs]
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            for _ in range(WARM_UPS):
-                self._function(*own)
         graph = torch.cuda.CUDAGraph()
         try:
+            with torch.cuda.stream(aside):
+                for _ in range(WARM_UPS):
+                    self._function(*own)
             with torch.cuda.stream(aside), _refusing_to_wait():
                 self._function(*own)
             torch.cuda.current_stream().wait_stream(aside)
@@ -68,7 +79,9 @@ class Replay:
         except RuntimeError as error:
             logger.warning("no CUDA graph, each launch by itself: %s", error)
             return None
-        return _Captured(graph, own, outputs)
+        finally:
+            torch.cuda.current_stream().wait_stream(aside)
+        return _Captured(graph, own, outputs, torch.cuda.Event())
 
 
 @contextmanager

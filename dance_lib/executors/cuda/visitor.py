@@ -43,8 +43,9 @@ class Skipping(Masked):
         masks = self.masks
         kept = masks.frames[name].sum(1) * masks.features[name].sum((1, 2))  # (N,)
         total = masks.frames[name].shape[1] * masks.features[name][0].numel()
-        scale = (total / kept.clamp(min=1)).to(pooled.dtype)
-        return pooled * scale.reshape(-1, *[1] * (pooled.dim() - 1))
+        scale = (total / kept.clamp(min=1)).float()  # may be beyond what half precision holds
+        scaled = pooled.float() * scale.reshape(-1, *[1] * (pooled.dim() - 1))
+        return scaled.to(pooled.dtype)
 
     def convolve(self, name: str, x: Tensor, fill: bool, ends: bool) -> Tensor:
         """A unit's convolution, norm and ReLU.

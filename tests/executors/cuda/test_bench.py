@@ -49,11 +49,15 @@ def test_times_plans_and_rooflines_of_one_setting(instead_of_a_gpu):
 @pytest.mark.slow
 def test_joules_by_the_counter_of_the_gpu(instead_of_a_gpu, monkeypatch):
     class Counter:
+        def __init__(self, uuid):
+            assert uuid == "GPU-7"
+
         def energy_of(self, work):
             work()
             return [Reading("gpu", 5.0, "NVML", "measured")]
 
     monkeypatch.setattr(energy, "Nvml", Counter)
+    monkeypatch.setattr(energy.gpu, "nvml_name", lambda: "GPU-7")
     table = measure_energy(SETTING, 1, loop_s=0.1, repeats=1)
     assert set(table["name"]) == {"eager", "all 0.5", "MACs 0.5", "MACs 0.3"}
     assert set(table["meter"]) == {"NVML"}

@@ -7,8 +7,10 @@ import torch
 
 import dance_lib as dance
 from dance_lib import Dance, DanceError, PlanError, PruningPlan
+from dance_lib.aap.masks import Masks
 from dance_lib.executors.cuda import executor as module
 from dance_lib.executors.cuda.executor import SparseCuda
+from dance_lib.executors.cuda.visitor import Skipping
 from tests.executors.agreement import changed, clips
 from tests.executors.cuda.agreement import check, executor_of, family, fast, plan_of_each_kind
 from tests.networks import FAMILIES, TwoBlocks, randomise, undecided
@@ -171,3 +173,15 @@ def test_sparse_gives_it_in_half_precision_and_says_what_is_missing(monkeypatch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(DanceError, match=r"needs a CUDA device; choose backend='cpu'"):
         dance.sparse(family("narrow"), backend="cuda")
+
+
+def test_a_mean_over_many_places_of_which_none_is_kept():
+    """Half precision holds no factor of 100,352; a clip that dropped all has zeros, and not NaN."""
+    visitor = Skipping.__new__(Skipping)
+    visitor.masks = Masks(
+        {"u": torch.zeros(2, 32)}, {"u": torch.ones(2, 8)}, {"u": torch.ones(2, 56, 56)}
+    )
+    visitor.masks.frames["u"][1, :16] = 1
+    pooled = visitor.pool("u", torch.tensor([[0.0], [0.25]], dtype=torch.float16))
+    assert pooled.dtype == torch.float16
+    assert pooled.tolist() == [[0.0], [0.5]]

@@ -8,6 +8,7 @@ import pytest
 
 SCRIPT = """
 import sys
+import threading
 import torch
 from dance_lib import Dance, PruningPlan, sparse
 from dance_lib.executors.cuda.kernels import INTERPRETED
@@ -34,6 +35,26 @@ for plan in (plan_of_each_kind(net), by_unit(net, 4, 9), by_unit(net, 1, 3)):
         assert (error <= BOUNDS[dtype]).all(), (name, error.tolist())
     assert torch.equal(executor(clip, plan), logits)
     assert torch.equal(executor(clip, executor.pack(plan)), logits)
+# Threads and streams take turns; what came first, in another format or mode, changes nothing.
+answers = {}
+
+def ask(name, *given):
+    with torch.cuda.stream(torch.cuda.Stream()), torch.inference_mode(name == "free"):
+        for _ in range(3):
+            answers[name] = executor(*given).cpu()
+
+ready = executor.pack(plan)
+executor(clip.to(dtype))
+torch.cuda.synchronize()
+threads = [threading.Thread(target=ask, args=given)
+           for given in (("free", clip), ("planned", clip, ready), ("flipped", clip.flip(0)))]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert torch.equal(answers["planned"], executor(clip, plan).cpu())
+assert torch.equal(answers["free"], executor(clip).cpu())
+assert torch.equal(answers["flipped"], executor(clip.flip(0)).cpu())
 own = executor(clip)
 assert torch.equal(own, executor(clip, executor.plan(clip)))
 captured = [executor._replay._captured, executor._replay_planned._captured]
