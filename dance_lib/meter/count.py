@@ -37,7 +37,7 @@ def count(net: Any, plan: PruningPlan) -> pd.DataFrame:
     if not isinstance(structure, Structure):
         raise DanceError(f"net must be a Dance network or its executor, not {type(net).__name__}")
     as_plan(plan).check(structure)
-    itemsize = 2 if getattr(net, "dtype", None) == torch.bfloat16 else 4
+    itemsize = getattr(net, "dtype", torch.float32).itemsize
     macs, moved = unit_macs(structure, plan), unit_bytes(structure, plan, itemsize)
     other_macs = structure.other_macs
     other_bytes = itemsize * sum(x.weights + x.inputs + x.outputs for x in structure.others)
