@@ -2,10 +2,13 @@
 
 import copy
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
 
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor
 
 from dance_lib.bench.dense import Run
 from dance_lib.bench.setting import Precision
@@ -59,9 +62,8 @@ def compiled(
     """`torch.compile` with freezing, by which inductor folds norms and lays weights out once."""
     torch.set_num_threads(threads)
     dtype = getattr(torch, precision)
-    with warnings.catch_warnings():  # inductor still calls what torch itself has deprecated
-        warnings.simplefilter("ignore", DeprecationWarning)
-        own = torch.compile(copy.deepcopy(network).to(dtype), options={"freezing": True})
+    with freezing():
+        own = torch.compile(copy.deepcopy(network).to(dtype))
 
         @torch.no_grad()  # freezing does not take inference_mode's tensors
         def run(clip: Tensor) -> Tensor:
@@ -69,6 +71,30 @@ def compiled(
 
         run(clip)
     return run, "inductor, freezing"
+
+
+@contextmanager
+def freezing() -> Iterator[None]:
+    """While open, what `torch.compile` compiles holds its weights as constants.
+
+    As an option of `torch.compile` it changes nothing (torch 2.13): who traces the network, before
+    the options count, asks the configuration.
+    """
+    with warnings.catch_warnings(), inductor.patch(freezing=True):
+        # inductor still calls what torch itself has deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def norms_folded(network: nn.Module) -> tuple[nn.Module, str]:
+    """A copy whose norms are folded into convolutions, where torch.fx can do that; and a word."""
+    with warnings.catch_warnings():  # it loads what torch itself has deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from torch.fx.experimental.optimization import fuse
+    try:
+        return fuse(network), ", norms folded"
+    except Exception:  # what it can't trace stays as it is
+        return network, ""
 
 
 def _seconds(run: Run, clip: Tensor) -> float:

@@ -90,10 +90,22 @@ def test_the_file_has_the_opset_that_was_asked_for(net, clip):
 
 
 @pytest.mark.slow
-def test_compiled_agrees_with_eager(net, clip):
+def test_compiled_agrees_with_eager_and_holds_weights_as_constants(net, clip, monkeypatch):
+    compiled, copies = torch.compile, []
+
+    def compile_(network, **options):
+        copies.append(network)
+        return compiled(network, **options)
+
+    monkeypatch.setattr(torch, "compile", compile_)
     found = engine("compile", net, clip)
     assert found.run is not None, found.facts
     assert found.facts["relative_error"] < 1e-4
+    before = found.run()
+    with torch.no_grad():
+        for weight in copies[0].parameters():
+            weight.zero_()
+    assert torch.equal(found.run(), before)
 
 
 def test_the_engines_that_are_known():
@@ -107,5 +119,5 @@ def test_the_forms_on_a_gpu_compute_what_the_network_does(net, clip, build):
     run, detail = build(DenseNetwork.of(net), clip, 1, "float32")
     with torch.no_grad():
         expected = net.dense(clip)
-    assert detail
+    assert detail.endswith("CUDA graph, norms folded") == (build is captured)
     assert (run(clip) - expected).abs().max() / expected.abs().max() < 1e-5
