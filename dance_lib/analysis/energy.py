@@ -20,6 +20,7 @@ HOST = [
     "ms_per_clip", "power_w", "idle_w", "energy_j", "j_per_clip", "net_j_per_clip",
     "ideal_mac_ratio", "commit", "dirty", "device", "instruction_set", "date",
 ]  # fmt: skip
+MODEL, PLAN, LESS_JOULES = "r2plus1d_18", "MACs 0.5", 1.3  # what a GPU is to reach
 VALUES = ["ms_per_clip", "power_w", "idle_w", "j_per_clip", "net_j_per_clip"]
 SUMMARY = ["source", "device", "network", "part", "meter", "kind", "sample", "speedup",
            "energy_ratio", "net_energy_ratio"]  # fmt: skip
@@ -85,6 +86,32 @@ def host_table(rows: pd.DataFrame) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(tables)
+
+
+def to_reach(host: pd.DataFrame) -> pd.DataFrame:
+    """The joules to reach on a GPU, as the speeds of the bench: a row a batch.
+
+    Args:
+        host: as `host_table` gives it; only what is measured counts.
+    """
+    rows = []
+    for batch in (1, 32):
+        setting = f"joules a clip, dense over {PLAN}, float16, GPU, batch {batch}"
+        wanted = {"model": MODEL, "precision": "float16", "threads": "cuda", "batch": batch,
+                  "network": PLAN, "part": "gpu", "kind": "measured"}  # fmt: skip
+        found = host
+        for column, value in wanted.items():
+            found = found[found[column] == value]
+        row: dict[str, Any] = {"model": MODEL, "setting": setting, "bound": "at least",
+                               "to_reach": LESS_JOULES, "measured": float("nan")}  # fmt: skip
+        if found.empty:
+            rows.append(row | {"verdict": "not tested", "kind": "not tested"})
+            continue
+        measured = float(found["energy_ratio"].min())
+        short = max(0.0, LESS_JOULES - measured)
+        verdict = f"short by {short:.3f}" if short else "met"
+        rows.append(row | {"measured": measured, "verdict": verdict, "kind": "measured"})
+    return pd.DataFrame(rows)
 
 
 def devices_table(runs: pd.DataFrame) -> pd.DataFrame:

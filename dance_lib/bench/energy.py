@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from tqdm.auto import tqdm
 
+from dance_lib.bench import gpu
 from dance_lib.bench.candidates import Candidate
 from dance_lib.bench.measure import make_candidates, said_of_all
 from dance_lib.bench.plans import BUDGET, BUDGETS, CONTROLLER
@@ -44,7 +45,7 @@ def measure_energy(
     Raises:
         DanceError: nothing could be built that runs, or there is no meter.
     """
-    meter = meter or (Nvml() if setting.device == "cuda" else CodeCarbon())
+    meter = meter or (Nvml(gpu.nvml_name()) if setting.device == "cuda" else CodeCarbon())
     candidates, shown = make_candidates(setting, threads)
     metered = {c.name: c for c in chosen(candidates)}
     if not metered:

@@ -16,7 +16,10 @@ from dance_lib.bench.setting import BenchError, Precision
 from dance_lib.devices.published import Device
 from dance_lib.devices.roofline import Precision as Modelled
 from dance_lib.devices.roofline import clip_times
+from dance_lib.meter.count import OTHER
 from dance_lib.network import Dance
+
+FLOAT32 = 4  # bytes of a value, as `count` has it
 
 HOPPER = "NVIDIA, H100 Tensor Core GPU Architecture white paper, table of H100 SXM5"
 H200_SHEET = "NVIDIA, H200 Tensor Core GPU data sheet, H200 SXM"
@@ -70,6 +73,11 @@ def prepare() -> torch.device:
     return torch.device("cuda")
 
 
+def nvml_name() -> str:
+    """What NVML calls the GPU that PyTorch uses: it counts them in another order."""
+    return f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
+
+
 def origin() -> dict[str, Any]:
     """Versions that decide times on a GPU, as columns of a table."""
     return {"cuda": torch.version.cuda, "triton": version_of("triton")}
@@ -108,23 +116,33 @@ def with_bounds(
     net: Dance,
     plans: Iterable[TimedPlan],
     precision: Precision,
+    batch: int,
     gpu: Device | None = None,
 ) -> list[Candidate]:
     """The same; dense engines and plans also with `roofline_ms` a clip, what the chip allows.
 
-    Each unit takes the longer of its arithmetic and its traffic, weights read for every clip. That
-    is modelled, and a lower bound at batch 1; larger batches share the weights.
+    Each unit takes the longer of its arithmetic and its traffic, weights read once a batch. That is
+    modelled: all traffic is of the chip's memory, and what stays in a cache can be quicker.
 
     Args:
+        batch: clips of a run.
         gpu: its published figures; by default of the device at hand, if they are known.
     """
     gpu = gpu or GPUS.get(torch.cuda.get_device_name() if torch.cuda.is_available() else "")
     if gpu is None:
         return list(candidates)
     modelled: Modelled = "float32" if precision == "float32" else "float16"
+    structure = net.structure
+    weights = {name: unit.weights for name, unit in structure.units.items()}
+    weights[OTHER] = sum(layer.weights for layer in structure.others)
 
     def times(plan: PruningPlan) -> pd.Series:
-        table = clip_times(dance.count(net, plan), gpu, precision=modelled)
+        costs = dance.count(net, plan)
+        # Which weights a batch's plans have in common is not asked: taken as if all.
+        shared = FLOAT32 * costs["unit"].map(weights) * (1 - 1 / batch)
+        for moved in ("dense_bytes", "ideal_bytes"):
+            costs[moved] = (costs[moved] - shared).clip(lower=0)
+        table = clip_times(costs, gpu, precision=modelled)
         return table[["dense_ms", "ideal_ms"]].mean()
 
     bounds = {timed.name: times(timed.plan)["ideal_ms"] for timed in plans}

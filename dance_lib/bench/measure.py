@@ -89,7 +89,7 @@ def make_candidates(setting: Setting, threads: int) -> tuple[list[Candidate], st
     found = [*dense, *ours, *statics]
     if on_gpu:
         found = [*dense, *gpu.on_the_clock([*ours, *statics])]
-        found = gpu.with_bounds(found, net, plans, setting.precision)
+        found = gpu.with_bounds(found, net, plans, setting.precision, setting.batch)
     return found, shown
 
 

@@ -97,25 +97,26 @@ class Nvml:
     """The counter of energy that an NVIDIA GPU has from Volta on: the whole board, in millijoules.
 
     Args:
-        index: of the GPU, as NVML counts them: CUDA_VISIBLE_DEVICES means nothing to it.
+        uuid: of the GPU, `GPU-...`: NVML counts in another order than CUDA, and does not know
+            CUDA_VISIBLE_DEVICES.
 
     Raises:
         DanceError: no NVML, or a GPU without the counter.
     """
 
-    def __init__(self, index: int = 0) -> None:
+    def __init__(self, uuid: str) -> None:
         try:
             import pynvml
 
             pynvml.nvmlInit()
-            gpu = pynvml.nvmlDeviceGetHandleByIndex(index)
+            gpu = pynvml.nvmlDeviceGetHandleByUUID(uuid)
             pynvml.nvmlDeviceGetTotalEnergyConsumption(gpu)
         except ModuleNotFoundError as error:
             raise DanceError(
                 f"{error.name} is not installed: pip install 'dance-lib[devices]'"
             ) from error
         except Exception as error:  # an error of its own for each of driver, GPU and counter
-            raise DanceError(f"no counter of energy on GPU {index}: {error}") from error
+            raise DanceError(f"no counter of energy on {uuid}: {error}") from error
         self._millijoules = lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(gpu)
 
     def energy_of(self, work: Callable[[], object]) -> list[Reading]:

@@ -57,6 +57,23 @@ def test_ratios_of_this_machine_are_over_the_quickest_dense_engine():
     assert list(table.columns[: len(SETTING) - 1]) == SETTING[: len(SETTING) - 1]
 
 
+def test_the_joules_to_reach_on_a_gpu():
+    on_gpu = {"model": "r2plus1d_18", "precision": "float16", "threads": "cuda"}
+    rows = loops("gpu", "NVML").replace({"name": {"all 0.5": "MACs 0.5"}}).assign(**on_gpu)
+    less = rows["name"] == "MACs 0.5"
+    worse = rows.assign(
+        batch=32, j_per_clip=rows["j_per_clip"].where(~less, rows["j_per_clip"] * 3.2)
+    )
+    table = energy.to_reach(energy.host_table(pd.concat([rows, worse])))
+    assert table["verdict"].tolist() == ["met", "short by 0.050"]
+    assert table["measured"].tolist() == pytest.approx([4.0, 1.25])
+    estimated = energy.host_table(rows.assign(kind="estimated"))
+    for nothing in (estimated, energy.host_table(loops()), energy.host_table(pd.DataFrame())):
+        found = energy.to_reach(nothing)
+        assert found["verdict"].tolist() == ["not tested", "not tested"]
+        assert set(found["kind"]) == {"not tested"}
+
+
 def test_parts_and_meters_stay_apart():
     rows = pd.concat([loops(), loops("memory", "assumed", "estimated")], ignore_index=True)
     table = energy.host_table(rows)

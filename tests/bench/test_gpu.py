@@ -49,15 +49,29 @@ def test_rooflines_of_dense_engines_and_plans(net):
     timed = [TimedPlan("all 0.5", "all", 0.5, "random", plan)]
     candidates = [Candidate("eager", "dense", None), Candidate("all 0.5", "ours", None),
                   Candidate("stem", "part", None)]  # fmt: skip
-    dense, ours, part = with_bounds(candidates, net, timed, "float16", slow)
+    dense, ours, part = with_bounds(candidates, net, timed, "float16", 1, slow)
     macs = net.structure.dense_macs
     assert dense.facts["roofline_ms"] == pytest.approx(macs / 1e6)
     ratio = mac_ratios(net.structure, plan, net.controller.macs).mean().item()
     assert ours.facts["roofline_ms"] == pytest.approx(ratio * macs / 1e6)
     assert ours.facts["roofline_of"] == "H200 SXM"
     assert "roofline_ms" not in part.facts
-    (whole,) = with_bounds(candidates[:1], net, [], "float32", slow)
+    (whole,) = with_bounds(candidates[:1], net, [], "float32", 1, slow)
     assert whole.facts["roofline_ms"] == pytest.approx(2 * macs / 1e6)
+
+
+def test_a_batch_reads_its_weights_once(net):
+    """A chip so slow in memory that bytes alone decide: 1e6 values of half precision take 2 ms."""
+    slow = dataclasses.replace(GPUS["NVIDIA H200"], float16_gmacs=1e9, bandwidth_gb=1.0)
+
+    def dense(batch):
+        candidates = [Candidate("eager", "dense", None)]
+        (found,) = with_bounds(candidates, net, [], "float16", batch, slow)
+        return found.facts["roofline_ms"]
+
+    layers = [*net.structure.units.values(), *net.structure.others]
+    weights = sum(layer.weights for layer in layers)
+    assert dense(1) - dense(4) == pytest.approx(2 * weights * 3 / 4 / 1e6)
 
 
 def test_the_distance_to_the_roofline_is_a_column():
@@ -78,7 +92,7 @@ def test_no_gpu_is_an_error_with_the_remedy(setting, monkeypatch):
 
 def test_an_unknown_gpu_has_no_roofline(net):
     candidates = [Candidate("eager", "dense", None)]
-    assert with_bounds(candidates, net, [], "float16") == candidates
+    assert with_bounds(candidates, net, [], "float16", 1) == candidates
 
 
 def test_budgets_are_met_by_one_rate_of_all_axes(net, clip):

@@ -145,13 +145,14 @@ def board(monkeypatch, readings):
     """NVML with one GPU, whose counter shows these millijoules one after the other."""
 
     def consumption(gpu):
+        assert gpu == "GPU-7"
         value = next(readings)
         if isinstance(value, Exception):
             raise value
         return value
 
     monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(
-        nvmlInit=lambda: None, nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlInit=lambda: None, nvmlDeviceGetHandleByUUID=lambda uuid: uuid,
         nvmlDeviceGetTotalEnergyConsumption=consumption,
     ))  # fmt: skip
 
@@ -159,15 +160,15 @@ def board(monkeypatch, readings):
 def test_the_counter_of_a_gpu_is_read_before_and_after(monkeypatch):
     board(monkeypatch, iter([6_000_000, 7_000_000, 7_250_000]))
     did = []
-    meter = Nvml()
+    meter = Nvml("GPU-7")
     assert meter.energy_of(lambda: did.append("work")) == [("gpu", 250.0, "NVML", "measured")]
     assert did == ["work"]
 
 
 def test_a_gpu_without_a_counter_or_a_machine_without_nvml_says_so(monkeypatch):
     board(monkeypatch, iter([RuntimeError("Not Supported")]))
-    with pytest.raises(DanceError, match="no counter of energy on GPU 0: Not Supported"):
-        Nvml()
+    with pytest.raises(DanceError, match="no counter of energy on GPU-7: Not Supported"):
+        Nvml("GPU-7")
     monkeypatch.setitem(sys.modules, "pynvml", None)
     with pytest.raises(DanceError, match=r"pynvml is not installed: pip install 'dance-lib\[dev"):
-        Nvml()
+        Nvml("GPU-7")
