@@ -165,7 +165,7 @@ def forward(net: Dance, latency: pd.DataFrame, device: Device, precision: Precis
         return Figure(row["ms_per_clip"], "ms a clip", "measured", where)
     costs = dance.count(net, dance.PruningPlan.full(net))
     ms = clip_times(costs, device, precision=precision)["dense_ms"].iloc[0]
-    return Figure(ms, "ms a clip", "modelled", f"roofline of {device.title}: a lower bound")
+    return Figure(ms, "ms a clip", "modelled", f"roofline of {device.title}, a clip by itself")
 
 
 def _of_the_cluster() -> dict[str, Figure]:

@@ -131,8 +131,8 @@ def _disk(given: Figures) -> str:
     return _filled(
         """
         Half precision is `accelerate launch --mixed_precision bf16`, and not tested. The joules
-        are those of the power limit: estimated. Where a forward
-        is a lower bound, so are the hours: see the forward above.
+        are those of the power limit: estimated. The hours leave out what a roofline does: launches,
+        caches, and all that keeps a chip from its peak.
         """,
         f"""
         Disk (estimated): {disk["a video"]:.0f} GB of videos, and {disk["a decoded clip"]:.0f} GB of
