@@ -23,6 +23,11 @@ LATENCY = [
     "ms_q25", "ms_q75", "ms_per_clip", "speedup", "speedup_q25", "speedup_q75", "time_ratio",
     "efficiency", "rival", *ORIGIN,
 ]  # fmt: skip
+GPU = [
+    "model", "clip_shape", "precision", "batch", "group", "name", "ms_per_clip", "speedup",
+    "ideal_mac_ratio", "efficiency", "roofline_ms", "of_roofline", "detail", "reason", "rival",
+    "kind", "cuda", "triton", *ORIGIN,
+]  # fmt: skip
 TARGETS = ["model", "setting", "bound", "to_reach", "measured", "short_by", "verdict", "kind"]
 FILES = {"latency.csv": LATENCY, "targets.csv": TARGETS}
 STATIC = ("pruned", "narrower")
@@ -77,6 +82,21 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
         first = (group[["threads", "batch"]] == group[["threads", "batch"]].iloc[0]).all(axis=1)
         parts.append(group[one if one.any() else first])
     return pd.concat(parts, ignore_index=True) if parts else rows
+
+
+def on_processors(latency: pd.DataFrame) -> pd.DataFrame:
+    """The rows that were not timed on a GPU."""
+    return latency[latency["threads"] != "cuda"].reset_index(drop=True)
+
+
+def on_gpus(latency: pd.DataFrame) -> pd.DataFrame:
+    """A row a dense form, plan of ours or part of it that was to be timed on a GPU.
+
+    `roofline_ms` (modelled) is what the chip's arithmetic and memory allow a clip, `of_roofline`
+    how much of that is reached.
+    """
+    timed = (latency["threads"] == "cuda") & latency["group"].isin(["dense", "ours", "part"])
+    return latency[timed].reindex(columns=GPU).reset_index(drop=True)
 
 
 # ------------------------------------------------------------------ engines and plans

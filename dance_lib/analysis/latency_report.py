@@ -85,6 +85,29 @@ def targets(table: pd.DataFrame) -> Styler:
     return reading.table(rows)
 
 
+def gpu_origin(table: pd.DataFrame) -> str:
+    """Where the times on a GPU come from, or that there are none."""
+    if table.empty:
+        return (
+            "**Not tested:** no time of this bench is a GPU's. `dance bench --device cuda` takes "
+            "them where there is one; the speeds to reach there are above, not tested."
+        )
+    versions = f"CUDA {listed(table['cuda'])}, Triton {listed(table['triton'])}"
+    return f"{len(table)} rows, {measured_on(table)}; {versions}."
+
+
+def on_gpus(table: pd.DataFrame) -> Styler | None:
+    """Milliseconds a clip on a GPU at every batch, beside a roofline; None where none is timed."""
+    if table.empty:
+        return None
+    columns = {
+        "model": "model", "precision": "precision", "batch": "batch", "name": "what",
+        "ms_per_clip": "ms a clip", "speedup": "speedup", "ideal_mac_ratio": "ideal MACs",
+        "efficiency": "efficiency", "roofline_ms": "roofline, ms", "of_roofline": "of roofline",
+    }  # fmt: skip
+    return reading.table(table[list(columns)].rename(columns=columns), 3, NOT_TESTED)
+
+
 def scaling(table: pd.DataFrame) -> Styler:
     """Milliseconds a clip of what keeps all or half, a column for each cores and batch."""
     rows = table[table["keep_rate"].isna() | table["keep_rate"].isin([0.5, 1.0])]

@@ -354,3 +354,33 @@ def test_a_bench_of_which_ours_failed_draws_nothing():
     ((_, rows),) = latency.networks(latency.scaling(table, plans), "ms_per_clip")
     assert set(rows["label"]) == {latency.DENSE}
     drawn(latency_figures.cores_and_batches(rows))
+
+
+# ------------------------------------------------------------------ on a GPU
+def test_what_was_timed_on_a_gpu_has_a_table_of_its_own():
+    """At every batch, with its distance to what the chip allows."""
+    chip = {"roofline_ms": 0.5, "of_roofline": 0.25, "cuda": "13.0", "triton": "3.7.1"}
+    gpu = [
+        bench(threads="cuda", precision="float16", batch=batch).assign(**chip) for batch in (1, 32)
+    ]
+    rows = pd.concat([bench(), *gpu], ignore_index=True)
+    pd.testing.assert_frame_equal(latency.on_processors(rows)[latency.LATENCY], bench())
+    table = latency.on_gpus(rows)
+    assert table["batch"].unique().tolist() == [1, 32]
+    assert set(table["group"]) == {"dense", "ours", "part"}
+    full = table[(table["name"] == "full") & (table["batch"] == 32)].iloc[0]
+    assert (full["ms_per_clip"], full["roofline_ms"], full["of_roofline"]) == (120, 0.5, 0.25)
+    assert latency_report.gpu_origin(table).startswith(
+        f"{len(table)} rows, measured on a processor"
+    )
+    assert latency_report.gpu_origin(table).endswith("CUDA 13.0, Triton 3.7.1.")
+    shown = latency_report.on_gpus(table).data
+    assert list(shown.columns[:5]) == ["model", "precision", "batch", "what", "ms a clip"]
+    assert len(shown) == len(table)
+
+
+def test_without_a_gpu_its_times_are_not_tested():
+    table = latency.on_gpus(bench())
+    assert list(table.columns) == latency.GPU
+    assert latency_report.gpu_origin(table).startswith("**Not tested:**")
+    assert latency_report.on_gpus(table) is None
