@@ -65,8 +65,7 @@ class Dance(nn.Module):
         self.controller = Controller(
             self.structure, axes, grid, reads=self._shape_read(), opened=self._branches_read()
         )
-        average = Average(self.structure.stem_shape, grid) if reads == AVERAGE else None
-        self.average: Average | None = average
+        self.average = Average(self.structure.stem_shape, grid) if reads == AVERAGE else None
         # Not registered: both parts hold the backbone's own modules, which would be saved twice.
         self._parts = split(backbone, self.structure)
         self.mean: Tensor

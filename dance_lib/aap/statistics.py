@@ -40,11 +40,8 @@ class Statistics:
 class Average(nn.Module):
     """Statistics -> their mean over the clips seen in training, the same for every clip.
 
-    Frames and tiles keep what tells them from each other on average; channels, which would only say
-    what clip this is, are zero.
-
-    Args:
-        shape: (C, T, H, W) of the maps that the statistics are of. grid: as for those.
+    Of maps (C, T, H, W). Frames and tiles keep what tells them from each other on average;
+    channels, which would only say what clip this is, are zero.
     """
 
     SLOWEST = 0.01  # least weight of a batch: the mean is over the last hundred or so
@@ -59,7 +56,7 @@ class Average(nn.Module):
         self.register_buffer("batches", torch.tensor(0))
 
     def forward(self, statistics: Statistics) -> Statistics:
-        """The mean, as often as there are clips; in training it takes these in first."""
+        """In training it takes these in first."""
         if self.training:
             self._take_in(statistics)
         clips = len(statistics.frames)
