@@ -115,7 +115,7 @@ def shown(row):
         of_clips,
         points("against_dense", "against_low", "against_high") if given["against_dense"] else "",
         f"{row['mac_ratio']:.3f}",
-        f"{row['byte_ratio']:.3f}",
+        f"{row['byte_ratio']:.3f}" if given["byte_ratio"] else "",
         f"{row['R_5']:.2f} to {row['R_95']:.2f}" if given["R_5"] else "",
         f"{100 * row['shuffled_loss']:.1f} points" if given["shuffled_loss"] else "",
     ]
