@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dance_lib.aap.controller import Controller
 from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import AXES, PruningPlan, as_plan
-from dance_lib.aap.statistics import Average, Statistics, stem_statistics
+from dance_lib.aap.statistics import Statistics, stem_statistics
 from dance_lib.arguments import Size, checked
 from dance_lib.errors import DanceError
 from dance_lib.executors.masked import Dense, Masked, Recorded, Visitor, split
@@ -63,9 +63,9 @@ class Dance(nn.Module):
         self.reads = reads
         self.structure = find_structure(backbone, clip_shape, grid, group_size)
         self.controller = Controller(
-            self.structure, axes, grid, reads=self._shape_read(), opened=self._branches_read()
-        )
-        self.average = Average(self.structure.stem_shape, grid) if reads == AVERAGE else None
+            self.structure, axes, grid, reads=self._shape_read(), opened=self._branches_read(),
+            average=reads == AVERAGE,
+        )  # fmt: skip
         # Not registered: both parts hold the backbone's own modules, which would be saved twice.
         self._parts = split(backbone, self.structure)
         self.mean: Tensor
@@ -138,11 +138,10 @@ class Dance(nn.Module):
         Args:
             clip: (N, C, T, H, W) of the stem's output; needed where the controller reads pixels.
         """
-        if self.reads == STEM:
+        if self.reads in (STEM, AVERAGE):
             return stem_statistics(stem_output, self.grid)
         with torch.no_grad():
-            statistics = stem_statistics(self._maps_read(stem_output, clip), self.grid)
-            return statistics if self.average is None else self.average(statistics)
+            return stem_statistics(self._maps_read(stem_output, clip), self.grid)
 
     def decide(
         self,
@@ -157,8 +156,6 @@ class Dance(nn.Module):
 
     def _maps_read(self, stem_output: Tensor, clip: Tensor | None) -> Tensor:
         """What a control reads in the place of the stem's output."""
-        if self.reads == AVERAGE:
-            return stem_output
         if self.reads == PIXELS:
             if clip is None:
                 raise DanceError("this controller reads pixels: give it the clips as well")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dance_lib.aap.gate import gate, keep_best, logistic_noise
 from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import AXES, PlanError, PruningPlan, spread
-from dance_lib.aap.statistics import Statistics
+from dance_lib.aap.statistics import Average, Statistics
 from dance_lib.arguments import Size, checked
 from dance_lib.models.structure import Shape, Structure
 
@@ -57,6 +57,7 @@ class Controller(nn.Module):
             close where the action is, which tells the backbone what the controller saw.
         reads: (C, T, H, W) of the maps whose statistics it is given; those of the stem if None.
         opened: branches that it never prunes.
+        average: whether it sees the average clip of training in the place of each clip.
     """
 
     @checked
@@ -70,6 +71,7 @@ class Controller(nn.Module):
         prior: float = 3.0,
         reads: Shape | None = None,
         opened: Sequence[str] = (),
+        average: bool = False,
     ) -> None:
         super().__init__()
         unknown = set(axes) - set(AXES)
@@ -80,6 +82,7 @@ class Controller(nn.Module):
         self.axes = tuple(axis for axis in AXES if axis in axes)
         self.reads = reads or structure.stem_shape
         self.opened = tuple(opened)
+        self.average = Average(self.reads, grid) if average else None
         branches = list(structure.branches.values())
         channels = self.reads[0]
         self.standard = nn.ModuleDict(
@@ -127,6 +130,8 @@ class Controller(nn.Module):
     def forward(self, statistics: Statistics) -> Decisions:
         """Logits of every gate of the pruned axes; the other axes are left empty."""
         branches = self.structure.branches.values()
+        if self.average is not None:
+            statistics = self.average(statistics)
         summary = self.standard["channels"](statistics.channels.flatten(1))
         context = F.relu(self.context(summary))  # (N, hidden)
         frames: dict[str, Tensor] = {}

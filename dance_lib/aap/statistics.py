@@ -48,30 +48,24 @@ class Average(nn.Module):
 
     def __init__(self, shape: Shape, grid: int = 7) -> None:
         super().__init__()
-        self.frames: Tensor
-        self.tiles: Tensor
-        self.batches: Tensor
-        self.register_buffer("frames", torch.zeros(4, shape[1]))
-        self.register_buffer("tiles", torch.zeros(3, *_cells(shape[2], shape[3], grid)))
-        self.register_buffer("batches", torch.tensor(0))
+        self.frames = nn.Buffer(torch.zeros(4, shape[1]))
+        self.tiles = nn.Buffer(torch.zeros(3, *_cells(shape[2], shape[3], grid)))
+        self.batches = nn.Buffer(torch.tensor(0))
 
     def forward(self, statistics: Statistics) -> Statistics:
         """In training it takes these in first."""
         if self.training:
-            self._take_in(statistics)
+            with torch.no_grad():
+                self.batches.add_(1)
+                weight = max(self.SLOWEST, 1 / int(self.batches))
+                self.frames.lerp_(shard.average(statistics.frames.mean(0)), weight)
+                self.tiles.lerp_(shard.average(statistics.tiles.mean(0)), weight)
         clips = len(statistics.frames)
         return Statistics(
             torch.zeros_like(statistics.channels),
             self.frames.expand(clips, -1, -1),
             self.tiles.expand(clips, -1, -1, -1),
         )
-
-    @torch.no_grad()
-    def _take_in(self, statistics: Statistics) -> None:
-        self.batches += 1
-        weight = max(self.SLOWEST, 1 / int(self.batches))
-        self.frames = self.frames.lerp(shard.average(statistics.frames.mean(0)), weight)
-        self.tiles = self.tiles.lerp(shard.average(statistics.tiles.mean(0)), weight)
 
 
 @dataclass(frozen=True, eq=False)

@@ -227,11 +227,12 @@ def _note(claim: Claim, measured: Measured | None, seeds: int) -> str:
 
 
 def _doubt(test: Criterion | None, decided: Verdict, over_seeds: Interval) -> str:
-    """Said where the seeds alone are too few to carry what clips and seeds do."""
+    """Said where the seeds alone, which are few, would leave the verdict open."""
     ends = (over_seeds.low, over_seeds.high)
-    if test is None or decided != "reproduced" or all(isnan(e) or test.keeps(e) for e in ends):
+    if test is None or decided not in ("reproduced", "not reproduced") or isnan(over_seeds.low):
         return ""
-    return "; not by the seeds alone"
+    sure = {test.keeps(end) for end in ends} == {decided == "reproduced"}
+    return "" if sure else "; not by the seeds alone"
 
 
 def claims_answer(verdicts: pd.DataFrame, source: str) -> str:

@@ -31,6 +31,8 @@ def origin(latency: pd.DataFrame, folder: str | Path) -> str:
             "it is empty. `make bench` times this machine and writes `results/bench`; "
             "`dance reproduce --only 17_table_latency -p bench=results/bench` then draws it."
         )
+    if latency.empty:
+        return f"**Not measured:** no time of `{folder}` is a processor's."
     return (
         f"{len(latency)} rows of `{folder}`, {measured_on(latency)}. Clips: "
         f"{listed(latency['clip'])}. Plans: {listed(latency['plan'])}."
@@ -73,13 +75,16 @@ def parts(table: pd.DataFrame) -> Styler:
 def targets(table: pd.DataFrame) -> Styler:
     """What was to be reached, what was measured, and whether that is met or short by how much."""
     sign = table["bound"].map({"at least": "≥ ", "at most": "≤ "})
+    # A bench from before it was said has no reason.
+    reason = table["reason"] if "reason" in table else pd.Series(index=table.index, dtype=object)
+    why = reason.map("; {}".format).where(reason.notna(), "")
     rows = pd.DataFrame(
         {
             "model": table["model"],
             "setting": table["setting"],
             "to reach": sign + table["to_reach"].map("{:g}".format),
             "measured": table["measured"].map("{:.3f}".format).where(table["measured"].notna(), ""),
-            "verdict": table["verdict"],
+            "verdict": table["verdict"] + why,
         }
     )
     return reading.table(rows)

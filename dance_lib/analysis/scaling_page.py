@@ -69,9 +69,10 @@ With K GPUs and b clips on each, of N training and V validation clips:
   labels, norm statistics and two evaluations
 - joules = K × power × hours, of the GPUs alone: hosts, switches and cooling come on top
 - efficiency = hours on one GPU / (K × hours on K)
-- roofline: the longer of arithmetic and traffic, unit by unit (`devices/roofline.py`): a lower
-  bound, which no network reaches. That of float32 is of CUDA cores. PyTorch lets convolutions round
-  to TF32 and run on tensor cores unless told not to, and training does not: it may be faster
+- roofline: the longer of arithmetic and traffic, unit by unit (`devices/roofline.py`), of a clip by
+  itself; a batch, which reads its weights once, may be quicker. That of float32 is of CUDA cores.
+  PyTorch lets convolutions round to TF32 and run on tensor cores unless told not to, and training
+  does not: it may be faster
 
 """
 

@@ -122,7 +122,8 @@ def with_bounds(
     """The same; dense engines and plans also with `roofline_ms` a clip, what the chip allows.
 
     Each unit takes the longer of its arithmetic and its traffic, weights read once a batch. That is
-    modelled: all traffic is of the chip's memory, and what stays in a cache can be quicker.
+    modelled: all traffic is of the chip's memory, and what stays in a cache can be quicker. Of a
+    larger batch it is a bound from below: the weights of a plan are taken as shared as if all.
 
     Args:
         batch: clips of a run.
@@ -138,7 +139,6 @@ def with_bounds(
 
     def times(plan: PruningPlan) -> pd.Series:
         costs = dance.count(net, plan)
-        # Which weights a batch's plans have in common is not asked: taken as if all.
         shared = FLOAT32 * costs["unit"].map(weights) * (1 - 1 / batch)
         for moved in ("dense_bytes", "ideal_bytes"):
             costs[moved] = (costs[moved] - shared).clip(lower=0)

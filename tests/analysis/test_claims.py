@@ -148,6 +148,14 @@ def test_seeds_that_alone_are_too_few_are_said(tables):
     assert row["note"] == "10 clips, 2 seeds; not by the seeds alone"
 
 
+def test_a_verdict_against_a_claim_is_doubted_alike(tables):
+    """Two seeds, 0.5 and 0.8 of the MACs, leave open whether half are kept."""
+    arms = pd.concat([tables["arms"].assign(seed=s, mac_ratio=m) for s, m in ((0, 0.5), (1, 0.8))])
+    row = judge(one("mac_ratio", at_most=0.5), tables | {"arms": arms}, seeds=2).iloc[0]
+    assert row["verdict"] == "not reproduced"
+    assert row["note"] == "10 clips, 2 seeds; not by the seeds alone"
+
+
 def test_one_seed_has_no_interval_over_seeds(tables):
     row = judge(one("mac_ratio", at_most=1.0), tables, seeds=1).iloc[0]
     assert (row["over_seeds"], row["verdict"]) == ("", "reproduced")

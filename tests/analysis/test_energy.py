@@ -3,6 +3,8 @@ import pytest
 
 from dance_lib.analysis import device_figures, energy
 from dance_lib.analysis.latency import SETTING
+from dance_lib.bench.engines import ENGINES
+from dance_lib.bench.speed_targets import CONDITIONS
 from tests.analysis.drawing import drawn, study_style  # noqa: F401
 
 ABOUT = {"model": "m", "clip_shape": "3x16x56x56", "precision": "float32", "threads": "one",
@@ -58,20 +60,30 @@ def test_ratios_of_this_machine_are_over_the_quickest_dense_engine():
 
 
 def test_the_joules_to_reach_on_a_gpu():
-    on_gpu = {"model": "r2plus1d_18", "precision": "float16", "threads": "cuda"}
-    rows = loops("gpu", "NVML").replace({"name": {"all 0.5": "MACs 0.5"}}).assign(**on_gpu)
+    about = {"model": "r2plus1d_18", "clip_shape": "3x16x112x112", "precision": "float16",
+             "threads": "cuda"}  # fmt: skip
+    names = {"all 0.5": "MACs 0.5", "openvino": "graph"}
+    rows = loops("gpu", "NVML").replace({"name": names}).assign(**about)
+    eager = rows[rows["name"] == "eager"]
+    others = [eager.assign(name=name) for name in ("channels_last", "compile")]
+    rows = pd.concat([rows, *others], ignore_index=True)
     less = rows["name"] == "MACs 0.5"
-    worse = rows.assign(
-        batch=32, j_per_clip=rows["j_per_clip"].where(~less, rows["j_per_clip"] * 3.2)
-    )
+    joules = rows["j_per_clip"]
+    worse = rows.assign(batch=32, j_per_clip=joules.where(~less, joules * 3.2))
     table = energy.to_reach(energy.host_table(pd.concat([rows, worse])))
     assert table["verdict"].tolist() == ["met", "short by 0.050"]
     assert table["measured"].tolist() == pytest.approx([4.0, 1.25])
     estimated = energy.host_table(rows.assign(kind="estimated"))
-    for nothing in (estimated, energy.host_table(loops()), energy.host_table(pd.DataFrame())):
+    without = energy.host_table(rows[rows["name"] != "compile"])
+    for nothing in (estimated, without, energy.host_table(loops()), energy.host_table(loops()[:0])):
         found = energy.to_reach(nothing)
         assert found["verdict"].tolist() == ["not tested", "not tested"]
         assert set(found["kind"]) == {"not tested"}
+
+
+def test_the_dense_forms_are_those_of_the_bench():
+    assert set(ENGINES["cuda"]) == energy.DENSE_FORMS
+    assert CONDITIONS["clip_shape"] == energy.SHAPE
 
 
 def test_parts_and_meters_stay_apart():

@@ -50,7 +50,7 @@ def test_another_controller_under_the_same_backbone():
     assert torch.equal(other.std, net.std)
     assert other.reads == "stem"
     second = list(net.structure.branches)[1]
-    for reads in ("pixels", "nothing", second):
+    for reads in ("pixels", "average", second):
         assert with_controller(net, ["frames"], seed=3, reads=reads).reads == reads
     assert same(state(with_controller(net, ["frames"], 3).controller), state(other.controller))
     assert not same(state(with_controller(net, ["frames"], 4).controller), state(other.controller))

@@ -143,11 +143,11 @@ def test_a_dense_checkpoint_keeps_everything_and_says_so(tmp_path, folder):
 
 def test_a_controller_that_the_sparse_executor_can_not_run_is_told(tmp_path, folder):
     torch.manual_seed(0)
-    blind = dance.Dance(dance.create_model("r2plus1d_narrow", 3, CLIP), CLIP, reads="nothing")
+    blind = dance.Dance(dance.create_model("r2plus1d_narrow", 3, CLIP), CLIP, reads="average")
     saved, csv = checkpoint(tmp_path, blind.eval()), tmp_path / "rows.csv"
     said = Heard().predict(saved, [folder], csv=csv, rounds=1)
     assert said[0].startswith(
-        "note: without a sparse executor, since the controller reads 'nothing'"
+        "note: without a sparse executor, since the controller reads 'average'"
     )
     table = pd.read_csv(csv)
     assert table[["executed_mac_ratio", "sparse_ms"]].isna().all(axis=None)

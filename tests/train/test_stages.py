@@ -124,6 +124,15 @@ def test_the_biases_of_the_gates_are_the_thresholds(net, clips, given, teacher, 
     assert backbone == ([set(names.values()) - own] if stage is train_joint else [])
 
 
+def test_the_average_clip_is_known_from_the_controllers_own_stage_on(clips, teacher):
+    """That stage leaves the rest of the network in evaluation, where nothing is taken in."""
+    net = make_net(reads="average")
+    train_controller(net, clips, RECIPE, teacher=teacher, seed=0, epochs=1)
+    average = net.controller.average
+    assert int(average.batches) == STEPS
+    assert average.tiles.abs().sum() > 0
+
+
 def test_the_dense_stage_is_one_cycle_without_a_teacher(net, clips, given):
     train_dense(net, clips, RECIPE, seed=0)
     (rate,) = given["rates"]
