@@ -109,7 +109,7 @@ CALLS = {
         "Budget": lambda: {"target": 0.5, "slack": (0.0, 0.1), "anneal": 0.5, "axis_share": 0.1},
         "Controller": lambda: {
             "structure": net().structure, "axes": ["frames"], "grid": 7, "hidden": 16,
-            "open_bias": 2.0, "prior": 3.0, "reads": None, "opened": [],
+            "open_bias": 2.0, "prior": 3.0, "reads": None, "opened": [], "average": False,
         },
         "stem_statistics": lambda: {"maps": torch.zeros(1, 2, 3, 4, 4), "grid": 7},
     },
