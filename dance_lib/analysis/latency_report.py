@@ -75,8 +75,7 @@ def parts(table: pd.DataFrame) -> Styler:
 def targets(table: pd.DataFrame) -> Styler:
     """What was to be reached, what was measured, and whether that is met or short by how much."""
     sign = table["bound"].map({"at least": "≥ ", "at most": "≤ "})
-    # A bench from before it was said has no reason.
-    reason = table["reason"] if "reason" in table else pd.Series(index=table.index, dtype=object)
+    reason = table.reindex(columns=["reason"])["reason"]  # not every table of targets has one
     why = reason.map("; {}".format).where(reason.notna(), "")
     rows = pd.DataFrame(
         {

@@ -8,7 +8,6 @@ from time import perf_counter
 
 import torch
 from torch import Tensor, nn
-from torch._inductor import config as inductor
 
 from dance_lib.bench.dense import Run
 from dance_lib.bench.setting import Precision
@@ -80,7 +79,9 @@ def freezing() -> Iterator[None]:
     As an option of `torch.compile` it changes nothing (torch 2.13): who traces the network, before
     the options count, asks the configuration.
     """
-    with warnings.catch_warnings(), inductor.patch(freezing=True):
+    from torch._inductor import config  # loading it takes a second, which no other engine needs
+
+    with warnings.catch_warnings(), config.patch(freezing=True):
         # inductor still calls what torch itself has deprecated
         warnings.simplefilter("ignore", DeprecationWarning)
         yield

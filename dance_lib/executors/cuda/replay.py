@@ -46,11 +46,7 @@ class Replay:
         with self._lock:
             kinds = tuple((x.shape, x.dtype) for x in inputs)
             if kinds not in self._captured:
-                with (
-                    torch.inference_mode(False),
-                    torch.no_grad(),
-                ):  # its buffers are for all callers
-                    self._captured[kinds] = self._capture(inputs)
+                self._captured[kinds] = self._capture(inputs)
             captured = self._captured[kinds]
             if captured is None:
                 return self._function(*inputs)
@@ -62,6 +58,8 @@ class Replay:
             captured.done.record()
             return outputs
 
+    @torch.inference_mode(False)  # its buffers are for all callers
+    @torch.no_grad()
     def _capture(self, inputs: Sequence[Tensor]) -> _Captured | None:
         own = [x.clone() for x in inputs]
         aside = torch.cuda.Stream()
