@@ -48,10 +48,13 @@ def host_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a setting, network and part of the machine: medians over repeats, least and most.
 
     `speedup` and `energy_ratio` (gross) and `net_energy_ratio` are over the dense engine with the
-    least time, medians of the ratio within a repeat: each repeat has one loop of everyone.
+    least time, medians of the ratio within a repeat: each repeat has one loop of everyone. A part
+    that takes no more than at rest has no joules above idle, and no ratio of them.
     """
     if rows.empty:
         return pd.DataFrame(columns=[*SETTING, *SUMMARY[1:], *VALUES])
+    above = rows["net_j_per_clip"] > 1e-6 * rows["j_per_clip"]  # less is rounding
+    rows = rows.assign(net_j_per_clip=rows["net_j_per_clip"].where(above))
     tables = []
     for _, of_setting in rows.groupby(SETTING, sort=False):
         dense = of_setting[of_setting["group"] == DENSE]

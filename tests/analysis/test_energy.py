@@ -59,6 +59,14 @@ def test_ratios_of_this_machine_are_over_the_quickest_dense_engine():
     assert list(table.columns[: len(SETTING) - 1]) == SETTING[: len(SETTING) - 1]
 
 
+def test_a_part_that_never_rises_above_idle_has_no_ratio_above_it():
+    rows = loops("memory", "assumed", "estimated")
+    rounding = rows["repeat"].map({0: 1e-15, 1: -1e-15})  # of joules less idle power times time
+    table = energy.host_table(rows.assign(net_j_per_clip=rounding))
+    assert table[["net_j_per_clip", "net_energy_ratio"]].isna().all(axis=None)
+    assert table["energy_ratio"].tolist() == energy.host_table(rows)["energy_ratio"].tolist()
+
+
 def test_the_joules_to_reach_on_a_gpu():
     about = {"model": "r2plus1d_18", "clip_shape": "3x16x112x112", "precision": "float16",
              "threads": "cuda"}  # fmt: skip
