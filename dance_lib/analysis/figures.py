@@ -86,14 +86,12 @@ def keep_rates(units: pd.DataFrame, clips: int, network: str) -> Figure:
     names = list(dict.fromkeys(units["unit"]))
     places = np.arange(len(names))
     for i, (axis, colour) in enumerate(AXIS_COLOURS.items()):
-        rows = (
-            units[units["axis"] == axis].groupby("unit")[["keep_rate", "keep_sd"]].mean().loc[names]
-        )
-        top.bar(places + 0.27 * (i - 1), 100 * rows["keep_rate"], 0.25, color=colour, label=axis)
-        top.errorbar(
-            places + 0.27 * (i - 1), 100 * rows["keep_rate"], 100 * rows["keep_sd"],
-            fmt="none", ecolor="0.25", elinewidth=1,
-        )  # fmt: skip
+        own = units[units["axis"] == axis].groupby("unit")[["keep_rate", "keep_sd"]].mean()
+        kept, sd = (100 * own.loc[names]).to_numpy().T
+        ends = np.minimum(sd, kept), np.minimum(sd, 100 - kept)  # nothing is kept beyond all of it
+        at = places + 0.27 * (i - 1)
+        top.bar(at, kept, 0.25, color=colour, label=axis)
+        top.errorbar(at, kept, ends, fmt="none", ecolor="0.25", elinewidth=1)
     behind = f"{network}: {sample(clips, units['seed'].nunique())}"
     top.set(ylabel="kept (%)\n± SD over clips", ylim=(0, 105))
     top.set_title(behind, pad=26)  # above the legend

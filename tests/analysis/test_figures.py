@@ -1,5 +1,6 @@
 """Every figure is drawn from tables as the notebooks have them; a warning is an error."""
 
+import numpy as np
 import pytest
 
 from dance_lib.analysis import adaptivity, amplified, figures
@@ -49,6 +50,9 @@ def test_keep_rates():
     figure = drawn(figures.keep_rates(units[units["arm"] == "aap"], 10, "AAP"))
     top, bottom = figure.axes
     assert heights(top) == [[50.0] * 4, [75.0] * 4, [100.0] * 4]
+    bars = [segment[:, 1] for lines in top.collections for segment in lines.get_segments()]
+    ends = [40, 60] * 4 + [65, 85] * 4 + [90, 100] * 4
+    assert np.concatenate(bars).tolist() == pytest.approx(ends)
     assert top.get_title() == "AAP: 10 test clips, one seed"
     assert heights(bottom) == [[20.0] * 4, [10.0] * 4]  # dense share, and its ideal half
     assert [t.get_text() for t in bottom.get_xticklabels()] == list(made.UNITS)
