@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -46,7 +47,8 @@ def adaptivity_table(
 
     `largest_branch` is the largest share of R's variance that one branch carries (covariance of
     its part of R with R, over the variance of R: 1 is one block switched on and off); `difficulty`
-    is Spearman's correlation of R with the stratum (easy, medium, hard), where the set has one;
+    is Spearman's correlation of R with the stratum (easy, medium, hard), where the set has one,
+    mean over seeds;
     `decision` the mean of 4p(1 − p) over gates; `saved_*` an axis's share of the savings;
     `oracle_*` what the best of several plans a clip gains, on the clips where it was looked for.
     """
@@ -57,10 +59,11 @@ def adaptivity_table(
             "key": arm,
             "arm": titles[str(arm)],
             "clips": own["path"].nunique(),
+            "seeds": own["seed"].nunique(),
             "R": own["mac_ratio"].mean(),
             **percentiles(own),
             "largest_branch": largest_branch(branches[branches["arm"] == arm]),
-            "difficulty": difficulty(own),
+            "difficulty": float(np.mean([difficulty(rows) for _, rows in own.groupby("seed")])),
             "decision": units[units["arm"] == arm]["decision"].mean(),
         }
         for plans in CONTROLS:
@@ -118,14 +121,11 @@ def largest_branch(branches: pd.DataFrame) -> float:
 
 
 def difficulty(own: pd.DataFrame) -> float:
-    """Spearman's correlation of a clip's R, averaged over seeds, with its stratum; or NaN."""
-    if "difficulty" not in own:
-        return float("nan")
-    by_clip = own.groupby("path").agg({"mac_ratio": "mean", "difficulty": "first"})
-    if (by_clip.nunique() < 2).any():  # what does not look has one R a seed
-        return float("nan")
-    rank = by_clip["difficulty"].map(RANKS)
-    return float(stats.spearmanr(rank, by_clip["mac_ratio"]).statistic)
+    """Spearman's correlation of R with the stratum, over the clips of one seed; or NaN."""
+    if "difficulty" not in own or (own[["mac_ratio", "difficulty"]].nunique() < 2).any():
+        return float("nan")  # what does not look has one R
+    rank = own["difficulty"].map(RANKS)
+    return float(stats.spearmanr(rank, own["mac_ratio"]).statistic)
 
 
 def strata_table(clips: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
@@ -151,15 +151,37 @@ def strata_table(clips: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame
     return table.assign(arm=table["arm"].map(dict(titles)), kind="measured")
 
 
+def looking_answer(clips: pd.DataFrame, reads: Mapping[str, str], titles: Mapping[str, str]) -> str:
+    """Whether a controller that looks at the clip does better than one that can't.
+
+    Args:
+        clips: of 03_aap. reads: by arm, what its controller reads; the first is the base.
+    """
+    own = clips[clips["plans"] == "controller"]
+    base, *others = reads
+    told = []
+    for blind in (arm for arm in others if reads[arm] == "average"):
+        found = compare(own[own["arm"] == base], own[own["arm"] == blind])
+        gain = found.difference
+        shown = "is" if gain.low > 0 else "is not"
+        by_seed = ", ".join(f"{100 * each:+.1f}" for each in found.by_seed)
+        told.append(
+            f"It **{shown} shown** that looking is worth anything: against the {titles[blind]}, "
+            f"which learns one plan for all, {titles[base]} is {100 * gain.mean:+.1f} points "
+            f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}] (by seed {by_seed})."
+        )
+    return " ".join(told) or "No controller that does not look was run."
+
+
 def adaptivity_answer(table: pd.DataFrame) -> str:
-    """Whether plans are worth more to their own clip than to another, arm by arm."""
+    """What the plans of others would cost each arm, and where its own lie, a paragraph an arm."""
     parts = []
     for row in table.to_dict("records"):
         worth = "are" if row["shuffled_low"] > 0 else "are not shown to be"
         text = (
-            f"{row['arm']}: plans **{worth}** worth more to their own clip. Another clip's plan "
-            f"costs {100 * row['shuffled_loss']:.1f} points [{100 * row['shuffled_low']:.1f}, "
-            f"{100 * row['shuffled_high']:.1f}], the inverted plan {_loss(row, 'inverted')}, one "
+            f"{row['arm']}: plans **{worth}** worth more to their own clip than to another, whose "
+            f"plan costs {100 * row['shuffled_loss']:.1f} points [{100 * row['shuffled_low']:.1f}, "
+            f"{100 * row['shuffled_high']:.1f}]; the inverted plan {_loss(row, 'inverted')}, one "
             f"plan for all {_loss(row, 'majority')}, a random one {_loss(row, 'random')}; R runs "
             f"from {row['R_5']:.2f} to {row['R_95']:.2f} (5th to 95th percentile)"
         )
@@ -176,9 +198,11 @@ def adaptivity_answer(table: pd.DataFrame) -> str:
                 f"({row['oracle_clips']:,} clips)"
             )
         parts.append(text + ".")
-    return " ".join(parts)
+    return "\n\n".join(parts)
 
 
 def _loss(row: Any, plans: str) -> str:
     """Points, and the MACs they are lost at, which are not those of the arm's own plans."""
-    return f"{100 * row[f'{plans}_loss']:.1f} (at R {row[f'{plans}_R']:.2f})"
+    points = 100 * row[f"{plans}_loss"]
+    worth = f"costs {points:.1f}" if points >= 0 else f"**gains {-points:.1f}**"
+    return f"{worth} (at R {row[f'{plans}_R']:.2f})"

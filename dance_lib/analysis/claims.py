@@ -17,6 +17,7 @@ Verdict = Literal[
     "reproduced", "partly", "consistent", "inconclusive", "not reproduced", "not tested"
 ]
 ALPHA = 0.05  # of the family, after Holm
+OPEN = "open: the interval spans the bound"
 
 
 class Criterion(Strict):
@@ -139,7 +140,8 @@ def judge(claims: ClaimFile, tables: Tables, seeds: int) -> pd.DataFrame:
                 "effect": measured.effect if measured else float("nan"),
                 "verdict": decided,
                 "note": reason
-                or _note(claim, measured, seeds) + _doubt(claim.test, decided, over_seeds),
+                or _note(claim, measured, seeds)
+                + _doubt(claim.test, decided, interval, over_seeds),
                 "kind": "not tested" if decided == "not tested" else "measured",
             }
         )
@@ -226,13 +228,20 @@ def _note(claim: Claim, measured: Measured | None, seeds: int) -> str:
     return counted + (f"{behind} seeds" if behind > 1 else "one seed: indication only")
 
 
-def _doubt(test: Criterion | None, decided: Verdict, over_seeds: Interval) -> str:
-    """Said where the seeds alone, which are few, would leave the verdict open."""
-    ends = (over_seeds.low, over_seeds.high)
-    if test is None or decided not in ("reproduced", "not reproduced") or isnan(over_seeds.low):
+def _doubt(
+    test: Criterion | None, decided: Verdict, interval: Interval | None, over_seeds: Interval
+) -> str:
+    """Said where the interval, or the one over the seeds alone, which are few, spans the bound."""
+    if test is None or interval is None or decided not in ("reproduced", "not reproduced"):
         return ""
-    sure = {test.keeps(end) for end in ends} == {decided == "reproduced"}
-    return "" if sure else "; not by the seeds alone"
+
+    def sure(found: Interval) -> bool:
+        ends = {test.keeps(found.low), test.keeps(found.high)}
+        return isnan(found.low) or ends == {decided == "reproduced"}
+
+    if not sure(interval):
+        return f"; {OPEN}"
+    return "" if sure(over_seeds) else "; not by the seeds alone"
 
 
 def claims_answer(verdicts: pd.DataFrame, source: str) -> str:
@@ -242,6 +251,8 @@ def claims_answer(verdicts: pd.DataFrame, source: str) -> str:
         rows = verdicts[verdicts["of"] == whose]
         counts = rows["verdict"].value_counts()
         listed = ", ".join(f"{count} {decided}" for decided, count in counts.items())
+        unsure = int(rows["note"].str.endswith(OPEN).sum())
+        left = f", {unsure} of them open" if unsure else ""
         if len(rows):
-            parts.append(f"Of {len(rows)} {name}: **{listed}**.")
+            parts.append(f"Of {len(rows)} {name}: **{listed}**{left}.")
     return f"{' '.join(parts)} ({source})"

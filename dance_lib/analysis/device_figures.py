@@ -72,8 +72,9 @@ def bounds(units: pd.DataFrame) -> Figure:
         axes.set_axisbelow(True)
     panels[-1].set_xticks(places, of_device["unit"], rotation=40, ha="right")
     panels[-1].set_xlabel("unit, in order of execution")
+    found = set(rows[["dense_bound", "ideal_bound"]].to_numpy().ravel())
     entries = [
-        *(Patch(color=colour, label=f"{bound}-bound") for bound, colour in BOUNDS.items()),
+        *(Patch(color=BOUNDS[bound], label=f"{bound}-bound") for bound in BOUNDS if bound in found),
         Patch(color="0.75", label="dense (pale)"),
         Patch(color="0.3", label=f"{rows['title'].iloc[0]} (full)"),
     ]

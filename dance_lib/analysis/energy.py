@@ -73,6 +73,7 @@ def host_table(rows: pd.DataFrame) -> pd.DataFrame:
                     **{name: about[name] for name in SETTING},
                     "device": about["device"],
                     "network": name,
+                    "group": own["group"].iloc[0],
                     "rival": rival,
                     "part": part,
                     "meter": meter,
@@ -154,22 +155,23 @@ def summary(host: pd.DataFrame, devices: pd.DataFrame, speeds: pd.DataFrame) -> 
 
     Args:
         host: of `host_table`. devices: of `devices_table`.
-        speeds: of `device_model.speed_table`; its energy is of constant power.
+        speeds: of `device_model.speed_table`; its energy is of constant power, where that is
+            published.
     """
     parts = [
-        host[host["network"] != host["rival"]].assign(source="this machine") if len(host) else host,
+        host[host["group"] != DENSE].assign(source="this machine") if len(host) else host,
         devices[devices["network"] != DENSE].assign(source="device logs"),
     ]
     if len(speeds):
         by_arm = speeds.groupby(["title", "device"], sort=False)
-        means = by_arm.agg({"speedup": "mean", "seed": "nunique"}).reset_index()
+        means = by_arm.agg({"speedup": "mean", "dense_mj": "mean", "seed": "nunique"}).reset_index()
         parts.append(
             means.rename(columns={"title": "network"}).assign(
                 source="model",
                 part="processor",
                 meter="roofline",
                 kind="modelled",
-                energy_ratio=means["speedup"],
+                energy_ratio=means["speedup"].where(means["dense_mj"].notna()),
                 sample=[seeds_in_words(seeds) for seeds in means["seed"]],
             )
         )

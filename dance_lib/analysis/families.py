@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dance_lib.analysis.accuracy import MISS
+from dance_lib.analysis.figures import seeds_in_words
 from dance_lib.errors import DanceError
 from dance_lib.study import paths
 from dance_lib.study.matrix import load_matrix
@@ -90,7 +91,7 @@ def answer(table: pd.DataFrame) -> str:
         if len(met):
             # Against dense of their own seeds: seeds differ more than networks do.
             best = met.sort_values("against_dense").iloc[-1]
-            text += f"; the best rival ({best['name']}) {_share(best)}"
+            text += f"; the best of {len(met)} rivals ({best['name']}) {_share(best)}"
         parts.append(text + ".")
     return " ".join(parts)
 
@@ -98,7 +99,8 @@ def answer(table: pd.DataFrame) -> str:
 def _share(row: Any) -> str:
     return (
         f"{100 * row['accuracy']:.1f} % with {row['mac_ratio']:.2f} of the MACs, "
-        f"{100 * row['against_dense']:+.1f} points against dense"
+        f"{100 * row['against_dense']:+.1f} points against dense [{100 * row['against_low']:+.1f}, "
+        f"{100 * row['against_high']:+.1f}] ({seeds_in_words(row['seeds'])})"
     )
 
 

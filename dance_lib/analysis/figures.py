@@ -138,7 +138,7 @@ def plans_compared(summary: pd.DataFrame) -> Figure:
     """
     arms = list(dict.fromkeys(summary["arm"]))
     plans = list(dict.fromkeys(summary["plans"]))
-    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    figure, axes = plt.subplots(figsize=(max(7.2, 1.7 * len(arms)), 3.8))  # room for their names
     for i, (name, colour) in enumerate(zip(plans, COLOURS, strict=False)):
         rows = summary[summary["plans"] == name].set_index("arm").reindex(arms)
         width = 0.8 / len(plans)
@@ -159,13 +159,14 @@ def plans_compared(summary: pd.DataFrame) -> Figure:
 
 
 def localisation_bars(table: pd.DataFrame) -> Figure:
-    """Share of the action that is kept, beside the share of everything that is kept.
+    """Share of the action that is kept, beside the share of everything that is kept, by arm.
 
     Args:
-        table: columns path, seed, branch, axis, recall, kept.
+        table: columns arm (its title), path, seed, branch, axis, recall, kept.
     """
-    long = table.melt(["branch", "axis"], ["recall", "kept"], "what", "of it")
+    long = table.melt(["arm", "branch", "axis"], ["recall", "kept"], "what", "of it")
     long["what"] = long["what"].map({"recall": "of the action", "kept": "of everything"})
+    long["what"] = long["arm"] + ":\n" + long["what"]
     grid = sns.catplot(
         long, x="branch", y="of it", hue="what", col="axis", kind="bar", height=3.2, aspect=1.2,
         errorbar=("ci", 95), n_boot=500, seed=0,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from dance_lib.analysis.accuracy import MISS
 from dance_lib.analysis.adaptivity import axis_parts, difficulty, largest_branch
+from dance_lib.analysis.amplified import raised
 from dance_lib.analysis.comparisons import compare
 from dance_lib.analysis.intervals import Interval, clip_interval, factor_interval, mean_interval
 from dance_lib.devices.runs import DENSE, PRUNED
@@ -162,12 +163,11 @@ def variability_ratio(tables: Tables, asked: Question) -> Measured | None:
     Not the statistic that the default variant optimises: that it rises would prove nothing.
     """
     rows = gather(tables, "variability", stage="after")
-    if rows.empty:
+    if rows.empty or not {"none", asked.against} <= set(rows["ava"]):
         return None
-    after = rows.pivot_table("interaction", "unit", "ava")
-    if not {"none", asked.against} <= set(after):
-        return None
-    return Measured(mean_interval(after[asked.against] / after["none"]), counted="units")
+    ratios = raised(rows, "interaction")[asked.against].dropna()
+    over_units = mean_interval(ratios.groupby("unit").mean())
+    return Measured(over_units, counted="units", by_seed=tuple(ratios.groupby("seed").mean()))
 
 
 def device_speedup(tables: Tables, asked: Question) -> Measured | None:

@@ -1,5 +1,7 @@
 """Where the tables that a notebook draws come from."""
 
+import json
+
 import pandas as pd
 
 from dance_lib import study
@@ -37,9 +39,18 @@ def stage_times(results: str) -> pd.DataFrame:
 
 def runs_table(results: str) -> pd.DataFrame:
     """Where, when and how every run of this folder was made."""
-    columns = ["notebook", "commit", "dirty", "seed", "device", "threads"]
-    made = study.runs(results)[[*columns, "duration_s", "peak_memory_mb"]]
+    columns = ["notebook", "of", "commit", "dirty", "seed", "device", "threads"]
+    made = study.runs(results)
+    made = made.assign(of=made["parameters"].map(_told_apart_by))
+    made = made[[*columns, "duration_s", "peak_memory_mb"]]
     made = made.assign(commit=made["commit"].str[:8], dirty=made["dirty"].map(CHANGED))
     return made.rename(
         columns={"dirty": "files changed", "duration_s": "seconds", "peak_memory_mb": "peak MB"}
     )
+
+
+def _told_apart_by(parameters: str) -> str:
+    """The arm, rival or variant that a run is of; a notebook that draws has lists of them."""
+    given = json.loads(parameters)
+    named = (given.get(name) for name in ("rival", "arm", "ava"))
+    return next((value for value in named if isinstance(value, str)), "")

@@ -9,8 +9,9 @@ from dance_lib.analysis.accuracy import MISS
 from dance_lib.analysis.comparisons import compare
 from dance_lib.analysis.families import that_ran
 from dance_lib.analysis.intervals import clip_interval
+from dance_lib.bench.ours import PLANNING
 
-MACS = "MACs"
+MACS, BYTES = "MACs", "bytes"
 
 
 def cost_table(controllers: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
@@ -23,7 +24,7 @@ def cost_table(controllers: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
     first = controllers.iloc[0]
     counted = {
         word: first[name] / first[f"dense_{name}"]
-        for word, name in (("parameters", "parameters"), (MACS, "macs"), ("bytes", "bytes"))
+        for word, name in (("parameters", "parameters"), (MACS, "macs"), (BYTES, "bytes"))
     }
     rows = [
         {"network": "of this study", "what": f"{word} of the controller", "share": share,
@@ -92,7 +93,10 @@ def _excess(ours: pd.DataFrame, base: pd.DataFrame) -> float:
 
 def sources_answer(costs: pd.DataFrame, sources: pd.DataFrame) -> str:
     """What deciding costs, and whether the stem's statistics are enough."""
-    macs = costs[costs["what"] == f"{MACS} of the controller"]["share"].iloc[0]
+    shares = costs.drop_duplicates("what").set_index("what")["share"]
+    macs, moved = (shares[f"{what} of the controller"] for what in (MACS, BYTES))
+    deciding = costs[costs["what"] == f"time of {PLANNING}"].sort_values("share")
+    timed = [f"{100 * r['share']:.1f} % ({r['network']})" for r in deciding.to_dict("records")]
     others = "; ".join(
         f"{row['arm']} {100 * row['against']:+.1f} points "
         f"[{100 * row['against_low']:+.1f}, {100 * row['against_high']:+.1f}]"
@@ -101,6 +105,8 @@ def sources_answer(costs: pd.DataFrame, sources: pd.DataFrame) -> str:
         if row["reads"] != "stem" or row["against"]
     )
     return (
-        f"The controller takes **{100 * macs:.3f} %** of the dense network's MACs. Against reading "
-        f"the stem's output: {others or 'no other source was run'}."
+        f"The controller takes **{100 * macs:.3f} %** of the dense network's MACs and "
+        f"**{100 * moved:.1f} %** of its bytes. Deciding takes, of the fastest dense engine's time, "
+        f"{' to '.join(dict.fromkeys((timed[0], timed[-1]))) if timed else 'what is not tested'}. "
+        f"Against reading the stem's output: {others or 'no other source was run'}."
     )

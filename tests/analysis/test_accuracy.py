@@ -57,6 +57,17 @@ def test_accuracy_table_by_hand(accuracy):
     assert set(accuracy["kind"]) == {"measured"}
 
 
+def test_counted_zeros_are_no_rival_at_equal_macs():
+    rivals = made.rivals().assign(byte_ratio=float("nan"))  # as where MACs are those of zeros
+    table = table_of(rivals=rivals)
+    assert table["group"].tolist()[-1] == "zeros counted"
+    assert "of the MACs that ReLU's own zeros leave, counted" in accuracy_answer(table)
+    alone = table_of()
+    assert alone.set_index("name").loc["AAP, one plan for all", "against_dense"] == pytest.approx(
+        -0.3
+    )
+
+
 def test_without_rivals_there_are_none():
     assert "rival" not in set(table_of(rivals=pd.DataFrame())["group"])
 

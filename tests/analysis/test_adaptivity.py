@@ -99,14 +99,45 @@ def test_without_truth_there_is_no_localisation():
 def test_the_answer_says_whether_plans_are_worth_more_to_their_own_clip(table):
     text = adaptivity.adaptivity_answer(table)
     assert "AVA cv + AAP: plans **are** worth more" in text
-    assert "Another clip's plan costs 50.0 points [" in text
+    assert "whose plan costs 50.0 points [" in text
     told = (
-        "the inverted plan 70.0 (at R 0.50), one plan for all 30.0 (at R 0.50), a random one 60.0"
+        "the inverted plan costs 70.0 (at R 0.50), one plan for all costs 30.0 (at R 0.50), a "
+        "random one costs 60.0"
     )
     assert told in text
+    better = adaptivity.adaptivity_answer(table.assign(majority_loss=-0.095))
+    assert "one plan for all **gains 9.5** (at R 0.50)" in better
     assert "100 % of the action's tiles are kept where 50 % of all are" in text
     same = table_of(made.arms().assign(correct=1))  # whatever plan is run
     assert "plans **are not shown to be** worth more" in adaptivity.adaptivity_answer(same)
+
+
+def test_whether_looking_is_worth_anything():
+    """Own plans of `aap` are right on 8 of 10 clips: on 2 more than the other, or on none."""
+    arms = made.arms()
+    own = arms[(arms["arm"] == "aap") & (arms["plans"] == "controller")]
+    titles = made.TITLES | {"reads_average": "constant controller"}
+    reads = {"aap": "stem", "reads_average": "average"}
+
+    def answer(blind):
+        return adaptivity.looking_answer(
+            pd.concat([own, blind.assign(arm="reads_average")]), reads, titles
+        )
+
+    assert "It **is not shown** that looking" in answer(own)
+    assert "AAP is +0.0 points [+0.0, +0.0] (by seed +0.0)" in answer(own)
+    wrong = answer(own.assign(correct=0))
+    assert "It **is shown** that looking" in wrong
+    assert "AAP is +80.0 points [" in wrong
+    assert "No controller" in adaptivity.looking_answer(own, {"aap": "stem"}, titles)
+
+
+def test_difficulty_is_a_mean_over_seeds():
+    first = made.clip_rows(3, clips=3, mac_ratio=[0.1, 0.5, 0.9], plans="controller", arm="aap")
+    second = first.assign(seed=1, mac_ratio=[0.5, 0.1, 0.9])  # ranks 2, 1, 3: correlation 0.5
+    others = made.arms().query("arm == 'aap' and plans != 'controller'")
+    clips = pd.concat([first, second, others], ignore_index=True)
+    assert table_of(clips)["difficulty"].tolist() == pytest.approx([0.75])
 
 
 def test_plans_table():

@@ -44,8 +44,9 @@ def runs(*, pruned=(1.0,), kind="measured"):
 
 def speeds():
     return pd.DataFrame(
-        {"title": "AAP", "device": ["jetson-nano"] * 2, "seed": [0, 1], "speedup": [1.4, 1.6]}
-    )
+        {"title": "AAP", "device": ["jetson-nano"] * 2 + ["phone"], "seed": [0, 1, 0],
+         "speedup": [1.4, 1.6, 2.0], "dense_mj": [3.0, 3.0, None]}
+    )  # fmt: skip
 
 
 def test_ratios_of_this_machine_are_over_the_quickest_dense_engine():
@@ -120,10 +121,11 @@ def test_a_device_without_a_dense_run_has_no_ratio():
 def test_the_summary_labels_every_source():
     host, devices = energy.host_table(loops()), energy.devices_table(runs())
     table = energy.summary(host, devices, speeds())
-    assert table["source"].tolist() == ["this machine"] * 2 + ["device logs", "model"]
-    assert table["network"].tolist() == ["eager", "all 0.5", "pruned", "AAP"]
-    assert table["kind"].tolist() == ["measured"] * 3 + ["modelled"]
-    assert table["energy_ratio"].tolist() == pytest.approx([0.2, 4.0, 2.0, 1.5])
+    assert table["source"].tolist() == ["this machine", "device logs", "model", "model"]
+    assert table["network"].tolist() == ["all 0.5", "pruned", "AAP", "AAP"]  # no dense engine
+    assert table["kind"].tolist() == ["measured"] * 2 + ["modelled"] * 2
+    assert table["energy_ratio"].iloc[:3].tolist() == pytest.approx([4.0, 2.0, 1.5])
+    assert pd.isna(table["energy_ratio"].iloc[3])  # the power of that phone is not published
 
 
 def test_nothing_at_all():
@@ -158,7 +160,7 @@ def test_where_joules_come_from():
 def test_the_answer_tells_kinds_apart():
     host, devices = energy.host_table(loops()), energy.devices_table(runs())
     said = energy.answer(energy.summary(host, devices, speeds()))
-    assert "3 **measured** (by a counter or a device's meter), at most 4.00×" in said
+    assert "2 **measured** (by a counter or a device's meter), at most 4.00×" in said
     assert "1 **modelled**" in said
     assert "no claim about energy is decided" not in said
     estimated = energy.host_table(loops(kind="estimated"))

@@ -55,7 +55,10 @@ def test_the_best_rival_that_meets_the_budget_is_named():
         ("AAP, 0.3", "aap_30", "arm", 0.3, 0.30, 0.9, -0.08),
     ]
     columns = ["name", "key", "group", "budget", "mac_ratio", "accuracy", "against_dense"]
-    text = families.answer(pd.DataFrame(rows, columns=columns))
-    assert "AAP reaches **97.0 % with 0.50 of the MACs, -1.0 points against dense**" in text
-    assert "; the best rival (small) 95.0 % with 0.51 of the MACs, -3.0 points" in text
+    ends = {"against_low": -0.05, "against_high": 0.01, "seeds": 2}
+    text = families.answer(pd.DataFrame(rows, columns=columns).assign(**ends))
+    assert (
+        "AAP reaches **97.0 % with 0.50 of the MACs, -1.0 points against dense [-5.0, +1.0] "
+        "(2 seeds)**; the best of 2 rivals (small) 95.0 % with 0.51 of the MACs, -3.0 points"
+    ) in text
     assert "At a budget of 0.3, AAP, 0.3 reaches **90.0 % with 0.30 of the MACs, -8.0" in text

@@ -84,11 +84,13 @@ def test_plans_compared_where_a_group_leaves_no_interval():
 
 def test_localisation_bars():
     places = made.places()
-    figure = drawn(figures.localisation_bars(places[places["arm"] == "dance"]))
+    own = places[places["arm"] == "dance"].assign(arm="AVA cv + AAP")
+    figure = drawn(figures.localisation_bars(own))
     assert [axes.get_title() for axes in figure.axes] == ["frames", "features"]
     assert heights(figure.axes[0])[:2] == [[0.75, 0.75], [0.5, 0.5]]
     assert heights(figure.axes[1])[:2] == [[1.0, 1.0], [0.5, 0.5]]
-    assert labels(figure) == ["of the action", "of everything"]
+    what = ["AVA cv + AAP:\nof the action", "AVA cv + AAP:\nof everything"]
+    assert labels(figure) == what
     assert figure.get_suptitle() == "10 test clips with an action, one seed"
 
 

@@ -27,5 +27,9 @@ def test_axes_table_by_hand():
     saved = [row[f"saved_{axis}"] for axis in ("frames", "channels", "features")]
     assert saved == pytest.approx([0.2, 0.2, 0.6])
     text = kept.axes_answer(table)
-    assert "Best at this budget is **AVA cv + AAP** with 90.0 % (-10.0 points" in text
+    assert "Best against dense of its own seeds is **AVA cv + AAP**: -10.0 points [" in text
+    assert "do not tell it from AAP -20.0 points [" in text
+    far = table.assign(mac_ratio=[0.6, 0.5])  # not at equal MACs
+    assert "seeds is **AAP**: -20.0 points" in kept.axes_answer(far)
+    assert "do not tell" not in kept.axes_answer(far)
     assert "(AAP), they make these shares of the savings: frames 20 %, channels 20 %, feat" in text

@@ -41,6 +41,17 @@ def test_measures_by_hand(tables, measure, question, expected, count):
     assert interval.clips == count
 
 
+def test_variability_is_compared_within_a_seed(tables):
+    """The second seed varies ten times as much and is raised by 4: (2 + 4) / 2, not near 4."""
+    first = tables["variability"]
+    after = first["stage"].eq("after") & first["ava"].eq("cv")
+    second = first.assign(seed=1, interaction=10 * first["interaction"] * (1 + after))
+    both = tables | {"variability": pd.concat([first, second])}
+    measured = MEASURES["variability_ratio"](both, asked(against="cv"))
+    assert measured.interval.mean == pytest.approx(3)
+    assert measured.by_seed == pytest.approx((2, 4))
+
+
 def test_a_run_off_the_macs_of_ours_is_not_compared(tables):
     rivals = tables["rivals"].copy()
     missed = tables | {"rivals": rivals.assign(mac_ratio=rivals["mac_ratio"] + 0.15)}

@@ -10,6 +10,8 @@ RUNS = pd.DataFrame(
         "commit": ["a" * 40, "a" * 40, "b" * 40],
         "dirty": False, "seed": 0, "device": "cpu", "threads": 1,
         "duration_s": [60.0, 120.0, 3600.0], "peak_memory_mb": 1.0,
+        "parameters": ['{"arm": "aap", "ava": "none"}', '{"rival": "narrow", "arm": "aap"}',
+                       '{"arm": ["aap", "dance"]}'],
     }
 )  # fmt: skip
 
@@ -30,3 +32,4 @@ def test_times_by_hand(monkeypatch):
     runs = origin.runs_table("results/x")
     assert runs["commit"].tolist() == ["a" * 8, "a" * 8, "b" * 8]
     assert runs["files changed"].tolist() == ["none"] * 3
+    assert runs["of"].tolist() == ["aap", "narrow", ""]

@@ -11,16 +11,17 @@ CONTROLLER = pd.DataFrame(
       "dense_macs": 10_000, "dense_bytes": 300}]
 )  # fmt: skip
 PARTS = pd.DataFrame(
-    [{"model": "m", "precision": "float32", "threads": "one", "batch": 8, "part": "planning",
-      "share": 0.014}]
+    [{"model": model, "precision": "float32", "threads": "one", "batch": 8, "share": share,
+      "part": "statistics, controller, planning"}
+     for model, share in (("m", 0.014), ("small", 0.2))]
 )  # fmt: skip
 
 
 def test_costs_by_hand():
     costs = sources.cost_table(CONTROLLER, PARTS)
-    assert costs["share"].tolist() == [0.01, 0.0005, 0.1, 0.014]
-    assert costs["kind"].tolist() == ["counted"] * 3 + ["measured"]
-    assert costs["network"].iloc[-1] == "m, float32, one core, batch 8"
+    assert costs["share"].tolist() == [0.01, 0.0005, 0.1, 0.014, 0.2]
+    assert costs["kind"].tolist() == ["counted"] * 3 + ["measured"] * 2
+    assert costs["network"].iloc[-1] == "small, float32, one core, batch 8"
 
 
 def test_sources_by_hand():
@@ -32,8 +33,11 @@ def test_sources_by_hand():
     assert row["against"] == pytest.approx(0.1)
     assert row["shuffled_loss"] == pytest.approx(0.5)
     text = sources.sources_answer(sources.cost_table(CONTROLLER, PARTS), table)
-    assert "**0.050 %** of the dense network's MACs" in text
+    assert "**0.050 %** of the dense network's MACs and **10.0 %** of its bytes" in text
+    assert "1.4 % (m, float32, one core, batch 8) to 20.0 % (small, float32" in text
     assert "AVA cv + AAP +10.0 points [" in text
+    untimed = sources.sources_answer(sources.cost_table(CONTROLLER, PARTS[:0]), table)
+    assert "engine's time, what is not tested." in untimed
     alone = sources.sources_table(made.arms(), {"aap": "stem"}, "aap", made.TITLES)
     assert "no other source was run" in sources.sources_answer(
         sources.cost_table(CONTROLLER, PARTS), alone
