@@ -109,7 +109,7 @@ def variability_answer(table: pd.DataFrame, pruned: pd.DataFrame) -> str:
     return (
         "Against retraining as long without AVA, on held-out clips: " + "; ".join(parts) + ". "
         "A higher statistic alone proves nothing; accuracy after pruning, against AAP without "
-        f"AVA: {'; '.join(gains) or 'not run'}. What one seed says is the noise of training as well."
+        f"AVA: {'; '.join(gains) or 'not run'}. What one seed says may be the noise of training."
     )
 
 

@@ -184,7 +184,7 @@ def _by_codes(axes: Axes, codes: Iterable[int]) -> None:
 
 
 def answer(accuracy: pd.DataFrame, speed: pd.DataFrame) -> str:
-    """What each number of codes keeps of free plans, what it gains in time, and whether one does."""
+    """What each number of codes keeps of free plans and gains in time, and whether one will do."""
     tuned = accuracy[accuracy["plans"] == TUNED]
     kept = ", ".join(
         "{codes:.0f} {:+.1f} [{:+.1f}, {:+.1f}]".format(
@@ -208,7 +208,7 @@ def answer(accuracy: pd.DataFrame, speed: pd.DataFrame) -> str:
 
 
 def speed_answer(speed: pd.DataFrame) -> str:
-    """What each number of codes gains in the engine that runs it fastest, and free plans in ours."""
+    """What each number of codes gains in its fastest engine, and free plans in ours."""
     told = []
     for codes, job in speed.groupby("codes"):
         forms = job[job["form"].str.startswith("codebook")]

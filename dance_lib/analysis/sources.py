@@ -106,7 +106,7 @@ def sources_answer(costs: pd.DataFrame, sources: pd.DataFrame) -> str:
     )
     return (
         f"The controller takes **{100 * macs:.3f} %** of the dense network's MACs and "
-        f"**{100 * moved:.1f} %** of its bytes. Deciding takes, of the fastest dense engine's time, "
+        f"**{100 * moved:.1f} %** of its bytes. Of the fastest dense engine's time deciding takes "
         f"{' to '.join(dict.fromkeys((timed[0], timed[-1]))) if timed else 'what is not tested'}. "
         f"Against reading the stem's output: {others or 'no other source was run'}."
     )

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, PositiveFloat, ValidationError
 
-from dance_lib.atomic import replacing
+from dance_lib.atomic import UnwritableError, replacing
 from dance_lib.executors.kernels import Kernels, Target, Window
 from dance_lib.executors.layer import Kept, Layer
 from dance_lib.executors.native import cache_folder
@@ -89,7 +89,7 @@ def measured(kernels: Kernels) -> Rates:
     except (OSError, ValidationError):
         rates = measure(kernels)
         logger.info("measured %s, kept in %s", rates, path)
-        with suppress(OSError), replacing(path) as partial:  # no cache: measured every time
+        with suppress(OSError, UnwritableError), replacing(path) as partial:  # no cache: measured every time
             partial.write_text(json.dumps(rates.model_dump()))
         return rates
 

@@ -19,7 +19,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from dance_lib.aap.statistics import Sums
-from dance_lib.atomic import replacing
+from dance_lib.atomic import UnwritableError, replacing
 from dance_lib.errors import DanceError
 from dance_lib.executors.kernels import Target, Weights, Window
 from dance_lib.executors.rows import Index, Rows, row_of
@@ -268,7 +268,7 @@ def _compiled() -> tuple[ctypes.CDLL, str]:
             with replacing(built) as partial:
                 _compile(compiler, partial)
         return ctypes.CDLL(str(built)), built.stem
-    except OSError as error:
+    except (OSError, UnwritableError) as error:
         raise NativeError(
             f"can't keep or load compiled kernels: {error}; XDG_CACHE_HOME chooses another folder"
         ) from error

@@ -37,7 +37,7 @@ def test_sources_by_hand():
     assert "1.4 % (m, float32, one core, batch 8) to 20.0 % (small, float32" in text
     assert "AVA cv + AAP +10.0 points [" in text
     untimed = sources.sources_answer(sources.cost_table(CONTROLLER, PARTS[:0]), table)
-    assert "engine's time, what is not tested." in untimed
+    assert "engine's time deciding takes what is not tested." in untimed
     alone = sources.sources_table(made.arms(), {"aap": "stem"}, "aap", made.TITLES)
     assert "no other source was run" in sources.sources_answer(
         sources.cost_table(CONTROLLER, PARTS), alone

@@ -1,19 +1,22 @@
 """Compiling the kernels: what is missing or broken is said, and work goes on where it can."""
 
 import ctypes
+import errno
 import os
 import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 
 import dance_lib as dance
 from dance_lib import PruningPlan
-from dance_lib.executors import native
+from dance_lib.executors import cost_model, native
 from dance_lib.executors.native import Native, NativeError
+from dance_lib.executors.portable import Portable
 from dance_lib.executors.sparse import Sparse
 from tests.executors.agreement import assert_agree, clips, expected, family, fast
 from tests.networks import FAMILIES
@@ -120,6 +123,21 @@ def test_a_cache_that_can_not_be_written(monkeypatch, compiler, fresh):
     (fresh / "occupied").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(fresh / "occupied"))
     assert_portable("slow kernels are used: .*occupied")
+
+
+@pytest.mark.parametrize("reason", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_cache_that_the_system_refuses(monkeypatch, fresh, reason):
+    """Another user's home, a read-only or a full disk: kernels and rates are kept nowhere."""
+    make = Path.mkdir
+
+    def refuse(folder, *args, **kwargs):
+        if folder.is_relative_to(fresh / "cache"):
+            raise OSError(reason, os.strerror(reason), str(folder))
+        make(folder, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert_portable(f"slow kernels are used: can't keep .*{os.strerror(reason)}")
+    assert cost_model.measured(Portable(torch.float32)).per_mac_s > 0
 
 
 def test_a_library_that_does_not_load(monkeypatch, fresh):
