@@ -72,6 +72,9 @@ def bundle(
     data_root: Annotated[
         Path | None, typer.Option(help="The folder of its videos; none for the built-in set.")
     ] = None,
+    fold: Annotated[
+        int | None, typer.Option(help="Whose clips go with it, of a set that has folds.")
+    ] = None,
     cache: Annotated[Path, typer.Option(help="Folder of decoded clips.")] = Path("data"),
     planar: Annotated[
         bool, typer.Option("--planar", help="Factorised 3-D kernels as 2-D ones.")
@@ -89,6 +92,7 @@ def bundle(
         clips=clips,
         dataset=dataset,
         data_root=data_root,
+        fold=fold,
         cache=cache,
         planar=planar,
     )

@@ -8,12 +8,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dance_lib.atomic import replacing
 from dance_lib.deploy.codebook import Codebook
 from dance_lib.deploy.convolution import ExportError
 from dance_lib.deploy.export import FORMS, Form, export
@@ -53,7 +54,7 @@ def bundle(
     """Write a bundle; every network in it gives on every sample clip what the library gives.
 
     Args:
-        folder: is made; an earlier bundle in it is replaced.
+        folder: is made; an earlier bundle in it is replaced once the new one is whole.
         clips: (N, C, T, H, W) float32 in [0, 1]; those whose plan hangs on rounding are left out.
         target: one of TARGETS, which says what page and advice go with it.
         codebook: adds the form `codebook`.
@@ -65,11 +66,32 @@ def bundle(
     """
     folder = Path(folder)
     check_target(target)
-    _make_room(folder)
+    _check_free(folder)
     net = net.eval()
     clips = clips[_steady(net, clips)]
     if not len(clips):
         raise ExportError("no sample clip whose plan is sure: give more clips")
+    about = {"format": FORMAT, "name": name, "target": target,
+             "clip_shape": list(net.clip_shape), "classes": list(classes)}  # fmt: skip
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+            _fill(Path(place), net, clips, about, codebook, planar)
+            _move(Path(place), folder)
+    except OSError as error:
+        raise ExportError(f"can't write {folder}: {error.strerror or error}") from error
+    return folder
+
+
+def _fill(
+    folder: Path,
+    net: Dance,
+    clips: Tensor,
+    about: dict[str, Any],
+    codebook: Codebook | None,
+    planar: bool,
+) -> None:
+    """Write a whole bundle into an empty folder, and check it."""
     forms: tuple[Form, ...] = FORMS if codebook is not None else ("dense", "dynamic")
     written = [_write(net, folder / "networks", form, clips, codebook, planar) for form in forms]
     for each in written:
@@ -78,14 +100,9 @@ def bundle(
     np.savez_compressed(folder / CLIPS, allow_pickle=False, clips=clips.numpy(), **arrays)
     for runner in RUNNERS:
         shutil.copyfile(KIT / runner, folder / runner)
-    shutil.copyfile(KIT / f"{target}.md", folder / "README.md")
+    shutil.copyfile(KIT / f"{about['target']}.md", folder / "README.md")
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    manifest = {
-        "format": FORMAT,
-        "name": name,
-        "target": target,
-        "clip_shape": list(net.clip_shape),
-        "classes": list(classes),
+    manifest = about | {
         "forms": {
             each.form: {
                 "networks": [f.relative_to(folder).as_posix() for f in each.files],
@@ -95,9 +112,17 @@ def bundle(
         },
         "hashes": {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names},
     }
-    with replacing(folder / MANIFEST) as partial:
-        partial.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
-    return folder
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _move(made: Path, folder: Path) -> None:
+    """In the place of an earlier bundle; the manifest last, without which it is none."""
+    folder.mkdir(exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(folder / "networks", ignore_errors=True)
+    for part in sorted(made.iterdir(), key=lambda part: part.name == MANIFEST):
+        part.replace(folder / part.name)
 
 
 def check_target(target: str) -> None:
@@ -110,18 +135,12 @@ def check_target(target: str) -> None:
         raise ExportError(f"unknown target {target!r}; known: {', '.join(TARGETS)}")
 
 
-def _make_room(folder: Path) -> None:
-    """An empty folder, or one that held a bundle."""
+def _check_free(folder: Path) -> None:
+    """Refuse what is neither absent, empty nor a bundle."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
         raise ExportError(f"{folder} holds something that is no bundle; name another folder")
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"{folder} is no folder")
-    (folder / MANIFEST).unlink(missing_ok=True)  # from here on it is no bundle until it is whole
-    shutil.rmtree(folder / "networks", ignore_errors=True)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportError(f"can't write {folder}: {error.strerror}") from error
 
 
 @torch.no_grad()

@@ -25,6 +25,7 @@ class Asked:
         codes: how many to cluster; 0 for no codebook. Read where `codebook` names no file.
         clips: sample clips in the bundle.
         data_root: folder of the videos; None draws the built-in set.
+        fold: to test on, of a set that has folds.
     """
 
     checkpoint: Path
@@ -35,6 +36,7 @@ class Asked:
     clips: int = 8
     dataset: str = "digits"
     data_root: Path | None = None
+    fold: int | None = None
     cache: Path = Path("data")
     planar: bool = False
 
@@ -90,6 +92,7 @@ def _clips(asked: Asked, net: Dance, split: str, count: int) -> ClipSet:
         split=split,
         clip_shape=net.clip_shape,
         limit=count,
+        fold=asked.fold,
         cache_root=asked.cache,
         digits=digits,
     )

@@ -89,7 +89,10 @@ def measured(kernels: Kernels) -> Rates:
     except (OSError, ValidationError):
         rates = measure(kernels)
         logger.info("measured %s, kept in %s", rates, path)
-        with suppress(OSError, UnwritableError), replacing(path) as partial:  # no cache: measured every time
+        with (
+            suppress(OSError, UnwritableError),
+            replacing(path) as partial,
+        ):  # no cache: measured every time
             partial.write_text(json.dumps(rates.model_dump()))
         return rates
 

@@ -102,7 +102,7 @@ def train(asked: Asked, say: Say) -> Path:
         forget(progress)
     for line in (
         *report.results(net, clips, held_out, done, recipe),
-        *report.next_commands(asked.out, _dataset(asked), asked.videos),
+        *report.next_commands(asked.out, _dataset(asked), asked.videos, asked.fold),
     ):
         say(line)
     processes.end()

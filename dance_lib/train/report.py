@@ -54,10 +54,13 @@ def results(net: Dance, train: ClipSet, test: ClipSet, done: Pruned, recipe: Rec
     return lines
 
 
-def next_commands(checkpoint: Path, dataset: str, videos: Path | None) -> list[str]:
+def next_commands(
+    checkpoint: Path, dataset: str, videos: Path | None, fold: int | None
+) -> list[str]:
     """What can be done with the checkpoint."""
     name = shlex.quote(str(checkpoint))
     data = f" --dataset {dataset} --data-root {shlex.quote(str(videos))}" if videos else ""
+    data += "" if fold is None else f" --fold {fold}"
     return [
         f"{checkpoint} is written; next:",
         f"  dance predict {name} VIDEO...",

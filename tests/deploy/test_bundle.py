@@ -16,6 +16,7 @@ from dance_lib.deploy.codebook import CodebookError, make_codebook
 from dance_lib.deploy.convolution import ExportError
 from tests.deploy.networks import error, network, run
 from tests.networks import TwoBlocks
+from tests.train.videos import make_videos
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,18 @@ def test_an_earlier_bundle_is_replaced_and_nothing_else(made, tmp_path):
         written(made, tmp_path / "thesis" / "chapter.tex")
 
 
+def test_a_bundle_that_fails_leaves_the_earlier_one(made, tmp_path, monkeypatch):
+    folder = written(made, tmp_path / "bundle")
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    monkeypatch.setattr(module, "TOLERANCE", 0.0)  # which rounding alone misses
+    with pytest.raises(ExportError, match="0 is allowed"):
+        written(made, folder)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    assert list(tmp_path.iterdir()) == [folder]
+    monkeypatch.undo()
+    written(made, folder, codebook=None)  # and it is no obstacle
+
+
 def test_every_target_has_a_page(made, tmp_path):
     assert {"generic", "jetson-nano", "snapdragon-8gen1"} == set(TARGETS)
     with pytest.raises(ExportError, match="unknown target 'toaster'; known: generic, jetson-nano"):
@@ -151,6 +164,29 @@ def test_the_command_clusters_and_writes(checkpoint, tmp_path):
     assert manifest["classes"] == list("abcdefghi")
     with np.load(out / "clips.npz") as stored:
         assert stored["clips"].shape == (3, 3, 8, 32, 32)
+
+
+def test_a_set_of_videos_with_folds_and_a_codebook_of_a_file(checkpoint, tmp_path):
+    """What `dance train` and DEVICES.md tell to call."""
+    net = dance.load(checkpoint)
+    videos = make_videos(tmp_path / "videos", 3, frames=8, size=32)
+    rows = [f"{path.relative_to(videos)},{path.parent.name},{i % 3},{i}"
+            for i, path in enumerate(sorted(videos.rglob("*.mp4")))]  # fmt: skip
+    (videos / "labels.csv").write_text("\n".join(["path,label,fold,group", *rows]))
+    book = make_codebook(net.plan(torch.rand(4, *net.clip_shape)), net.structure, 1)
+    book.save(tmp_path / "codebook.safetensors")
+    options = ("--codebook", tmp_path / "codebook.safetensors", "--target", "jetson-nano",
+               "--dataset", "csv", "--data-root", videos, "--cache", tmp_path / "cache",
+               "--out", tmp_path / "nano")  # fmt: skip
+    assert "choose the fold" in str(call(checkpoint, *options).exception)
+    result = call(checkpoint, *options, "--fold", 1)
+    assert result.exit_code == 0, result.output
+    manifest = json.loads((tmp_path / "nano" / "bundle.json").read_text(encoding="utf-8"))
+    assert manifest["target"] == "jetson-nano"
+    assert manifest["forms"]["codebook"]["networks"] == [
+        "networks/stem.onnx", "networks/code_0.onnx"
+    ]  # fmt: skip
+    assert "Jetson" in (tmp_path / "nano" / "README.md").read_text(encoding="utf-8")
 
 
 def test_mistakes_at_the_keyboard(checkpoint, tmp_path):
