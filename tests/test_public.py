@@ -124,7 +124,7 @@ CALLS = {
         "augmentation": lambda: {"flip": False, "shift": 0.1, "brightness": 0.2},
         "batches": lambda: {
             "clips": clips(), "batch_size": 2, "shuffle_seed": 0, "augment": None,
-            "drop_last": False, "process": (0, 1),
+            "process": (0, 1),
         },
         "decode_clips": lambda: {
             "paths": ["a.mp4"], "data_root": "x", "cache_root": "y", "clip_shape": (4, 8, 8),

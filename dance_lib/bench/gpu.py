@@ -16,7 +16,7 @@ from dance_lib.bench.setting import BenchError, Precision
 from dance_lib.devices.published import Device
 from dance_lib.devices.roofline import Precision as Modelled
 from dance_lib.devices.roofline import clip_times
-from dance_lib.meter.count import OTHER
+from dance_lib.models.structure import OTHER
 from dance_lib.network import Dance
 
 FLOAT32 = 4  # bytes of a value, as `count` has it

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dance_lib.arguments import Size
 from dance_lib.errors import DanceError
+from dance_lib.models.structure import Shape
 
 Precision = Literal["float32", "float16", "bfloat16"]
 Cores = Literal["one", "all", "cuda"]
@@ -18,8 +20,6 @@ Device = Literal["cpu", "cuda"]
 CLASSES = 101  # of a backbone without checkpoint: as many as UCF101 has
 DEFAULT_SHAPE = (3, 16, 112, 112)
 QUICK_ROUNDS = 3
-Shape = tuple[int, int, int, int]  # (C, T, H, W)
-Size = Annotated[int, Field(ge=1)]
 
 
 class BenchError(DanceError):

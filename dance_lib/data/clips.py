@@ -154,7 +154,6 @@ def batches(
     *,
     shuffle_seed: int | None = None,
     augment: Augment | None = None,
-    drop_last: bool = False,
     process: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield (clips (B, 3, T, H, W), targets (B,), rows (B,)) over the whole set once.
@@ -173,8 +172,6 @@ def batches(
     rows = torch.randperm(len(clips), generator=generator) if shuffled else torch.arange(len(clips))
     targets = clips.targets
     for some in rows.split(batch_size):
-        if drop_last and len(some) < batch_size:
-            return
         own = shard_of(len(some), *process)
         with opened(own):
             batch = clips.batch(some if own is None else some[own.rows])

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dance_lib.devices.published import Device
 from dance_lib.errors import DanceError
-from dance_lib.meter.count import OTHER
+from dance_lib.models.structure import OTHER
 
 Precision = Literal["float32", "float16"]
 PLANS = ("dense", "ideal")

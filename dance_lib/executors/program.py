@@ -12,10 +12,10 @@ from dance_lib.executors.kernels import Kernels
 from dance_lib.executors.layer import EVERYTHING, Layer, is_affine
 from dance_lib.executors.operations import add, as_pytorch, operation, pointwise
 from dance_lib.executors.rows import Rows
-from dance_lib.executors.steps import OTHER, Run, Step, mark_last, run_of_unit, sum_step
+from dance_lib.executors.steps import Run, Step, mark_last, run_of_unit, sum_step
 from dance_lib.models.nodes import TRANSPARENT, Nodes, is_plain, overwrites
 from dance_lib.models.residual import is_addition, owned_by_branches
-from dance_lib.models.structure import Structure, Unit
+from dance_lib.models.structure import OTHER, Structure, Unit
 from dance_lib.models.tracing import function_name, holds_tensors, shape_of
 
 

@@ -13,7 +13,6 @@ from dance_lib.executors.workspace import Workspace
 from dance_lib.models.structure import Unit
 
 Record = Callable[[str, Tensor], None]
-OTHER = "other"
 
 
 @dataclass(eq=False)

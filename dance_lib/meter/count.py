@@ -10,9 +10,7 @@ from dance_lib.aap.plan import PruningPlan, as_plan
 from dance_lib.errors import DanceError
 from dance_lib.meter.cost import unit_macs
 from dance_lib.meter.traffic import dense_bytes, unit_bytes
-from dance_lib.models.structure import Structure
-
-OTHER = "other"
+from dance_lib.models.structure import OTHER, Structure
 
 
 def count(net: Any, plan: PruningPlan) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """What pruning needs to know of a network: its stem, branches and units, as plain data.
 
-`trace.find_structure` makes it from a network's torch.fx graph; plans, executors, meters read it.
+`find.find_structure` makes it from a network's torch.fx graph; plans, executors, meters read it.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from dance_lib.errors import DanceError
 
 Triple = tuple[int, int, int]
 Shape = tuple[Size, Size, Size, Size]  # (C, T, H, W)
+OTHER = "other"  # in tables, all that is no unit: stem, shortcuts, head, controller
 
 
 class StructureError(DanceError):

@@ -29,7 +29,6 @@ class Entry(Strict):
     minutes: dict[str, PositiveFloat]
     threads: PositiveInt = 1
     exclusive: bool = False
-    paper: str | None = None  # table or figure of the paper
 
 
 class Manifest(Strict):

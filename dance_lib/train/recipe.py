@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from dance_lib.aap.budget import Budget
+from dance_lib.aap.budget import Budget, NotNegative
 from dance_lib.arguments import Options, Size, checked
 from dance_lib.data.augmentation import augmentation
 from dance_lib.data.clips import Augment
@@ -43,7 +43,7 @@ class Recipe(Options):
 
     budget: float = Field(0.5, gt=0, le=1)  # ρ
     budget_weight: float = Field(30.0, ge=0)
-    slack: tuple[float, float] = (0.0, 0.15)
+    slack: tuple[NotNegative, NotNegative] = (0.0, 0.15)
     anneal: float = Field(0.33, ge=0, le=1)
     axis_share: float = Field(0.15, ge=0, le=1)  # of 1 − ρ that each axis drops by itself at least
     gate_noise: float = Field(0.1, ge=0)  # of the logistic noise at the start; 0 at the end

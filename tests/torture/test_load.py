@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dance_lib.analysis.load import against_size, slopes
 from dance_lib.data.encode import write_video
+from tests.load import against_size, slopes
 
 ROOT = Path(__file__).parents[2]
 SHARES = [0.03, 0.1, 0.3, 1]  # of all clips

@@ -23,6 +23,7 @@ def test_retraining_is_everything_behind_the_dense_stage():
         {"label_smoothing": 1.0},
         {"anneal": 1.5},
         {"slack": (0.1,)},
+        {"slack": (-0.1, 0.2)},
         {"axis_share": 1.1},
         {"threshold_lr": 0.0},
     ],

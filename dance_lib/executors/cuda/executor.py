@@ -21,9 +21,10 @@ from dance_lib.executors.cuda.neighbours import Neighbours, Reader
 from dance_lib.executors.cuda.replay import Replay
 from dance_lib.executors.cuda.statistics import sums_of
 from dance_lib.executors.cuda.visitor import Skipping
-from dance_lib.executors.steps import OTHER, Record
+from dance_lib.executors.steps import Record
 from dance_lib.meter.traffic import dense_bytes
 from dance_lib.models.residual import owned_by_branches
+from dance_lib.models.structure import OTHER
 from dance_lib.network import Dance, check_clips, check_plan
 
 Spent = dict[str, tuple[int, int]]

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from dance_lib.analysis.load import against_size, slopes
 from tests.analysis.drawing import study_style  # noqa: F401
+from tests.load import against_size, slopes
 
 SIZES = [10, 100, 1000]
 WORKS = {"list": [0.2, 2.0, 20.0], "compare": [0.1, 10.0, 1000.0], "sample": [1.0, 10.0**0.5, 10.0]}
