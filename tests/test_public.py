@@ -136,7 +136,9 @@ CALLS = {
             split="train", clip_shape=(4, 8, 8), limit=None, sampling=None, strict=False,
             cache_root="y", digits=None, workers=1,
         ),
-        "read_video": lambda: {"path": "a.mp4", "clip_shape": (4, 8, 8), "sampling": None},
+        "read_video": lambda: {
+            "path": "a.mp4", "clip_shape": (4, 8, 8), "sampling": None, "name": "a"
+        },
         "shuffled_frames": lambda: {"clips": clips(), "seed": 0},
         "single_frame": lambda: {"clips": clips(), "seed": 0},
         "size_only_accuracy": lambda: {"train": clips(), "test": clips(), "seed": 0},

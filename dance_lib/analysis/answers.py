@@ -37,12 +37,13 @@ def ava_answer(ava: str, before: pd.DataFrame, after: pd.DataFrame, clips: pd.Da
     """How the variability of the units changed in retraining."""
     measures = ["cv", "interaction"]
     change = after.set_index("unit")[measures] / before.set_index("unit")[measures]
+    mixed = change["interaction"].median()
+    told = "**not tested**, of too few clips" if pd.isna(mixed) else f"**{mixed:.2f}**"
     return (
         f"Variant `{ava}`: over {len(change)} units and {before['clips'].iloc[0]:,} held-out "
         f"clips, cv changes by a median factor of **{change['cv'].median():.2f}** and the "
-        "interaction of clips with frames, channels and tiles by "
-        f"**{change['interaction'].median():.2f}**; the network, not pruned yet, is right on "
-        f"{clip_interval(clips).percent()} of test clips."
+        f"interaction of clips with frames, channels and tiles by {told}; the network, not pruned "
+        f"yet, is right on {clip_interval(clips).percent()} of test clips."
     )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from dance_lib.ava import interaction, part_means
+from dance_lib.ava import MIN_CLIPS, interaction, part_means
 from dance_lib.data.clips import ClipSet, batches
 from dance_lib.executors.masked import Recorded
 from dance_lib.network import Dance
@@ -24,7 +24,7 @@ def measure_variability(
     Returns:
         units: a row a unit: mean and variance of a, `cv` = log(1 + Var(a)/E[a]²), `interaction` =
             variance of the interaction of clips with frames, channel groups and tiles (mean of
-            the three), `active` = share of non-zero activations.
+            the three; empty of fewer than 16 clips), `active` = share of non-zero activations.
         magnitudes: a row a unit and bin: share of activations with log10 a in the bin.
     """
     net.eval()
@@ -67,7 +67,10 @@ class _Moments:
         mean = self.sum / self.count
         variance = self.squares / self.count - mean**2
         joined = [torch.cat(parts) for parts in zip(*self.means, strict=True)]
-        mixed = [interaction(m).var(correction=0).item() for m in joined if m.shape[1] > 1]
+        several = [m for m in joined if m.shape[1] > 1]
+        mixed = [float("nan")]
+        if len(joined[0]) >= MIN_CLIPS:
+            mixed = [interaction(m).var(correction=0).item() for m in several]
         return {
             "unit": self.name,
             "branch": self.branch,

@@ -76,7 +76,7 @@ def _decode(
     """The journal's entry for one video and its clips, uint8 (clips, T, H, W, 3)."""
     entry: dict[str, Any] = {"path": path, "reason": None, "spans": [], "facts": {}}
     try:
-        video = read_video(data_root / path, clip_shape=clip_shape, sampling=sampling)
+        video = read_video(data_root / path, clip_shape=clip_shape, sampling=sampling, name=path)
     except DecodeError as error:
         if not (data_root / path).is_file():  # or a disk that is gone would pass for bad videos
             raise DataError(

@@ -194,15 +194,22 @@ class VideoClips:
 
 @checked
 def read_video(
-    path: str | Path, *, clip_shape: ClipShape, sampling: ClipSampling | None = None
+    path: str | Path,
+    *,
+    clip_shape: ClipShape,
+    sampling: ClipSampling | None = None,
+    name: str | None = None,
 ) -> VideoClips:
     """Read the clips of one video, for `clip_shape` = (T, H, W); by default one, of the whole.
+
+    Args:
+        name: with the seed, decides where random clips are; by default the path as it is given.
 
     Raises:
         DecodeError: the video does not decode.
     """
     frames, height, width = clip_shape
     with Video(path) as video:
-        spans = clip_spans(sampling or ClipSampling(), video.facts.seconds, str(path))
+        spans = clip_spans(sampling or ClipSampling(), video.facts.seconds, name or str(path))
         clips = [video.clip(*span, frames=frames, height=height, width=width) for span in spans]
     return VideoClips(video.facts, spans, np.stack(clips))

@@ -33,6 +33,8 @@ def test_ava_answer():
     assert "over 4 units and 270 held-out clips" in text
     assert text.count("**2.00**") == 2
     assert "right on 60.0 % [" in text
+    few = answers.ava_answer("cv", before, after.assign(interaction=float("nan")), clips)
+    assert "tiles by **not tested**, of too few clips" in few
 
 
 def test_aap_answer():

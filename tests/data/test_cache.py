@@ -1,4 +1,5 @@
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,21 @@ def decoded_names(monkeypatch) -> list[str]:
 
 def greys(clips: DecodedClips) -> list[int]:
     return clips.frames.mean(axis=(1, 2, 3, 4)).round().astype(int).tolist()
+
+
+def test_random_clips_are_the_same_wherever_the_set_lies(videos, tmp_path):
+    """As the hash of the data says, and the name of the cache."""
+    shutil.copytree(videos, tmp_path / "moved")
+    sampling = ClipSampling(kind="random", clip_seconds=0.1)
+    starts = [
+        decode_clips(
+            ["10.mkv", "20.mkv", "30.mkv"], place, tmp_path / place.name,
+            clip_shape=SHAPE, sampling=sampling, workers=1,
+        ).table["start_s"].tolist()
+        for place in (videos, tmp_path / "moved")
+    ]  # fmt: skip
+    assert starts[0] == starts[1]
+    assert len(set(starts[0])) == 3  # and differ by video
 
 
 def test_clips_in_order_as_a_memory_map(decode):
