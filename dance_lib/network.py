@@ -144,15 +144,10 @@ class Dance(nn.Module):
             return stem_statistics(self._maps_read(stem_output, clip), self.grid)
 
     def decide(
-        self,
-        stem_output: Tensor,
-        clip: Tensor | None = None,
-        *,
-        temperature: float = 1.0,
-        noise: float = 0.0,
+        self, stem_output: Tensor, clip: Tensor | None = None, *, noise: float = 0.0
     ) -> Masks:
         """The controller's gates, with gradients in training; `clip` as for `statistics`."""
-        return self.controller.decide(self.statistics(stem_output, clip), temperature, noise)
+        return self.controller.decide(self.statistics(stem_output, clip), noise)
 
     def _maps_read(self, stem_output: Tensor, clip: Tensor | None) -> Tensor:
         """What a control reads in the place of the stem's output."""

@@ -166,14 +166,13 @@ class Controller(nn.Module):
         """
         dims = tuple(range(2, values.dim()))
         centred = values - values.mean(dims, keepdim=True)
-        own = centred / (centred.square().mean(dims, keepdim=True) + 1e-8).sqrt()
+        least = max(1e-8, torch.finfo(values.dtype).tiny)  # 1e-8 is 0 in half precision
+        own = centred / (centred.square().mean(dims, keepdim=True) + least).sqrt()
         standard = self.standard[axis](values)
         motion = 1.5 * standard[:, -1:] - 0.5 * own[:, -1:]
         return torch.cat([standard, own], dim=1), motion
 
-    def gates(
-        self, statistics: Statistics, temperature: float = 1.0, noise: float = 0.0
-    ) -> Decisions:
+    def gates(self, statistics: Statistics, noise: float = 0.0) -> Decisions:
         """Gates 0.0 or 1.0 with straight-through gradients; axes that are not pruned are open.
 
         A unit whose channel gates all close keeps its best group; in a plain network, which has no
@@ -185,7 +184,7 @@ class Controller(nn.Module):
         def opened(entries: dict[str, Tensor], best: bool) -> dict[str, Tensor]:
             result = {}
             for name, z in entries.items():
-                g = gate(z, temperature, noise * logistic_noise(z) if noise else None)
+                g = gate(z, noise * logistic_noise(z) if noise else None)
                 g = torch.ones_like(g) if name in always else g
                 result[name] = keep_best(g, z) if best else g
             return result
@@ -201,9 +200,9 @@ class Controller(nn.Module):
             or {u: ones(structure.groups(u)) for u in structure.channel_owners},
         )
 
-    def decide(self, statistics: Statistics, temperature: float = 1.0, noise: float = 0.0) -> Masks:
+    def decide(self, statistics: Statistics, noise: float = 0.0) -> Masks:
         """Gates at every unit's resolution."""
-        d = self.gates(statistics, temperature, noise)
+        d = self.gates(statistics, noise)
         return spread(self.structure, frames=d.frames, tiles=d.tiles, channels=d.channels)
 
     def plan(self, statistics: Statistics) -> PruningPlan:

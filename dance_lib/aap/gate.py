@@ -6,8 +6,8 @@ from torch import Tensor
 from dance_lib import shard
 
 
-def gate(logits: Tensor, temperature: float = 1.0, noise: Tensor | None = None) -> Tensor:
-    """1 where logits + noise > 0, else 0; backward, the gradient of sigmoid((logits + noise) / τ).
+def gate(logits: Tensor, noise: Tensor | None = None) -> Tensor:
+    """1 where logits + noise > 0, else 0; backward, the gradient of sigmoid(logits + noise).
 
     Straight-through estimator of Bengio et al. 2013 (arXiv 1308.3432); with logistic noise the
     hard sample is that of a binary concrete variable (Maddison et al. 2017, arXiv 1611.00712).
@@ -15,7 +15,7 @@ def gate(logits: Tensor, temperature: float = 1.0, noise: Tensor | None = None) 
     noisy = logits if noise is None else logits + noise
     if not torch.is_grad_enabled():
         return (noisy > 0).to(noisy.dtype)
-    soft = torch.sigmoid(noisy / temperature)
+    soft = torch.sigmoid(noisy)
     hard = (noisy > 0).to(soft.dtype)
     return hard + (soft - soft.detach())  # in this order the value is exactly 0 or 1
 

@@ -8,6 +8,7 @@ reads, the second takes the masks.
 from collections.abc import Callable
 from typing import Protocol
 
+import torch
 from torch import Tensor, fx, nn
 
 from dance_lib.aap.masks import Masks
@@ -51,9 +52,10 @@ class Masked:
 
     def pool(self, name: str, pooled: Tensor) -> Tensor:
         """Mean over all positions -> mean over kept ones (the others are zeros already)."""
-        positions = self.masks.positions(name).to(pooled.dtype).flatten(1)
+        counted = torch.promote_types(pooled.dtype, torch.float32)  # half precision ends at 65,504
+        positions = self.masks.positions(name).to(counted).flatten(1)
         kept = positions.sum(1).clamp(min=1.0)  # none kept: the pool is zero whatever divides it
-        scale = positions.shape[1] / kept  # (N,)
+        scale = (positions.shape[1] / kept).to(pooled.dtype)  # (N,)
         return pooled * scale.reshape(-1, *[1] * (pooled.dim() - 1))
 
 

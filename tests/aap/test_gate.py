@@ -12,7 +12,7 @@ def test_values_are_exactly_zero_or_one():
     """Also in float32, where (1 + s) − s is not 1 for most s."""
     logits = torch.randn(10_000, generator=torch.Generator().manual_seed(0)) * 4
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
-        values = gate(logits.to(dtype).requires_grad_(), temperature=0.7)
+        values = gate(logits.to(dtype).requires_grad_())
         assert values.dtype == dtype
         assert values.unique().tolist() == [0.0, 1.0]
         assert torch.equal(values.bool(), logits.to(dtype) > 0)
@@ -22,16 +22,16 @@ def test_a_logit_of_zero_closes():
     assert gate(torch.tensor([0.0, 1e-30, -1e-30])).tolist() == [0.0, 1.0, 0.0]
 
 
-@given(z=st.floats(-6, 6), n=st.floats(-3, 3), tau=st.floats(0.2, 3))
+@given(z=st.floats(-6, 6), n=st.floats(-3, 3))
 @settings(deadline=None)
-def test_forward_and_gradient_by_hand(z, n, tau):
-    """1[z + n > 0]; backward s(1 − s)/τ with s = sigmoid((z + n)/τ)."""
+def test_forward_and_gradient_by_hand(z, n):
+    """1[z + n > 0]; backward s(1 − s) with s = sigmoid(z + n)."""
     logits = torch.tensor([z], dtype=torch.float64, requires_grad=True)
-    value = gate(logits, tau, torch.tensor([n], dtype=torch.float64))
+    value = gate(logits, torch.tensor([n], dtype=torch.float64))
     assert value.item() == float(z + n > 0)
     (5.0 * value).sum().backward()
-    s = 1 / (1 + np.exp(-(z + n) / tau))
-    np.testing.assert_allclose(logits.grad.item(), 5.0 * s * (1 - s) / tau, rtol=1e-9, atol=1e-15)
+    s = 1 / (1 + np.exp(-(z + n)))
+    np.testing.assert_allclose(logits.grad.item(), 5.0 * s * (1 - s), rtol=1e-9, atol=1e-15)
 
 
 def test_noise_is_standard_logistic():

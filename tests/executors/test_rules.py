@@ -249,3 +249,15 @@ def test_masks_of_a_plan_are_their_axes_product():
                 plan.channels[name][n, c] & plan.frames[name][n, t] & plan.features[name][n, h, w]
             )
             assert mask[n, c, t, h, w] == kept
+
+
+def test_a_pool_of_more_positions_than_half_precision_counts():
+    """65,536 kept of 131,072: the mean over the kept is twice the mean."""
+    kept = torch.arange(2).repeat(65_536)[None].reshape(1, 2, 256, 256).float()
+
+    class Masks:
+        def positions(self, name):
+            return kept
+
+    pooled = Masked(Masks()).pool("unit", torch.ones(1, 3, 1, 1, 1).half())
+    assert pooled.flatten().tolist() == [2, 2, 2]
