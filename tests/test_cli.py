@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from dance_lib import cli
@@ -30,20 +31,22 @@ def test_python_m_is_the_same_command():
     assert said == "dance 0.1.0\n"
 
 
-def test_help_lists_the_commands_and_every_option_says_what_it_does():
+def commands_below(command, name="dance"):
+    """Every command of the program, with its words."""
+    yield name, command
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from commands_below(inner, f"{name} {word}")
+
+
+def test_every_command_and_every_option_says_what_it_does():
     said = CliRunner().invoke(cli.app, ["--help"]).stdout
-    assert "reproduce" in said
-    assert "bench" in said
-    said = CliRunner().invoke(cli.app, ["reproduce", "--help"], terminal_width=200).stdout
-    for option in ("--profile", "--parameter", "--only", "--name", "--cores", "--dry-run"):
-        assert option in said
-
-
-def test_bench_says_what_each_option_does():
-    said = CliRunner().invoke(cli.app, ["bench", "--help"], terminal_width=200).stdout
-    for option in ("--model", "--clip-shape", "--precision", "--threads", "--batch", "--engines",
-                   "--rounds", "--checkpoint", "--out", "--quick", "--force"):  # fmt: skip
-        assert option in said
+    every = dict(commands_below(get_command(cli.app)))
+    assert {"dance reproduce", "dance bench", "dance device read"} < set(every)
+    assert all(f" {name.split()[1]} " in said for name in every if " " in name)
+    for name, command in every.items():
+        assert command.help, name
+        for option in command.params:
+            assert option.help, (name, option.name)
 
 
 def test_bench_takes_lists_and_ends_with_a_failure(monkeypatch, tmp_path):
@@ -64,6 +67,19 @@ def test_bench_takes_lists_and_ends_with_a_failure(monkeypatch, tmp_path):
         "force": True,
         "task": "latency",
     }
+
+
+def test_bench_of_energy_is_of_one_setting_unless_more_are_asked_for(monkeypatch, tmp_path):
+    asked = {}
+
+    def stands_in(settings, out, *, task, force, say):
+        asked.update(names=[s.name for s in settings], task=task)
+        return []
+
+    monkeypatch.setattr("dance_lib.bench.run.run_bench", stands_in)
+    words = ["-q", "bench", "--energy", "--model", "s3d", "--out", str(tmp_path)]
+    assert CliRunner().invoke(cli.app, words).exit_code == 0
+    assert asked == {"names": ["s3d.16x112x112.float32.one.batch1"], "task": "energy"}
 
 
 def test_bench_on_a_gpu_that_is_not_there_says_so_at_once(monkeypatch, tmp_path):

@@ -88,8 +88,9 @@ def check_options(words):
         }
         if word.startswith("-") and word != "-":
             assert word.partition("=")[0] in known | {"--help": None}, (word, words)
-        elif word in getattr(command, "commands", {}):
-            command = command.commands[word]
+        elif commands := getattr(command, "commands", None):
+            assert word in commands, (word, words)
+            command = commands[word]
 
 
 @functools.cache
@@ -127,8 +128,9 @@ def test_a_document_is_checked_for_what_it_must_have():
     said = list(commands("`make env`\n```\nA=1 dance -q bench \\\n  --quick  # soon\n```\n"))
     assert said == [("dance", ["-q", "bench", "--quick"]), ("make", ["env"])]
     check_options(["-q", "bench", "--quick"])
-    with pytest.raises(AssertionError, match="--quik"):
-        check_options(["bench", "--quik"])
+    for wrong in (["bench", "--quik"], ["benhc"], ["device", "raed", "x"]):
+        with pytest.raises(AssertionError, match=wrong[-1] if len(wrong) < 3 else "raed"):
+            check_options(wrong)
     check_values(["reproduce", "--profile", "full", "-p", "arm=aap,frames", "--only", "03_aap"])
     for wrong in (["--profile", "ful"], ["--only", "03_app"], ["-p", "sead=1"], ["-p", "arm=apa"]):
         with pytest.raises(AssertionError, match=wrong[1]):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dance_lib import Dance, PlanError, PruningPlan, create_model
+from dance_lib import Dance, PlanError, create_model
 from dance_lib.aap import AXES, Controller, stem_statistics
 from dance_lib.aap.plan import spread
 from dance_lib.models import find_structure
@@ -270,27 +270,6 @@ def test_it_costs_at_most_a_thousandth_of_the_default_network():
     shape = (3, 16, 56, 56)
     net = Dance(create_model("r2plus1d_narrow", 10, shape), shape)
     assert 0 < net.controller.macs <= 0.001 * net.structure.dense_macs
-
-
-def test_random_plans_pass_through_the_same_spread():
-    """`from_decisions` on boolean gates and `spread` on float ones agree."""
-    structure = find_structure(FAMILIES["x3d"](), CLIP)
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(*size):
-        gates = (torch.rand(2, *size, generator=generator) < 0.5).float()
-        gates.flatten(1)[:, 0] = 1.0
-        return gates
-
-    decisions = {
-        "frames": {b.name: draw(b.size[0]) for b in structure.branches.values()},
-        "tiles": {b.name: draw(*b.grid) for b in structure.branches.values()},
-        "channels": {u: draw(structure.groups(u)) for u in structure.channel_owners},
-    }
-    plan, masks = PruningPlan.from_decisions(structure, **decisions), spread(structure, **decisions)
-    for axis in AXES:
-        for unit in structure.units:
-            assert torch.equal(getattr(plan, axis)[unit].float(), getattr(masks, axis)[unit])
 
 
 def test_a_still_clip_in_half_precision():

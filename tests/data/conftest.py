@@ -23,6 +23,12 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
+def two_cores(monkeypatch):
+    """Two workers are two processes, whatever this machine has."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+
+
+@pytest.fixture
 def write_video(tmp_path: Path) -> Write:
     """Write frames (T, H, W) or (T, H, W, 3) without loss; by name below the test's folder."""
 

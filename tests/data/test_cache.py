@@ -77,6 +77,7 @@ def test_clips_in_order_as_a_memory_map(decode):
     assert clips.skipped.empty
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_two_workers_give_the_same(decode, tmp_path):
     alone = decode("10.mkv", "20.mkv", "30.mkv", name="alone")
     shared = decode("10.mkv", "20.mkv", "30.mkv", name="shared", workers=2)

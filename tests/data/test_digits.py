@@ -30,6 +30,7 @@ def contents(root: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_same_bytes_whatever_the_number_of_workers(small, tmp_path):
     parallel = make_digits(tmp_path / "parallel", SMALL, workers=2)
     assert contents(parallel.parent) == contents(small.parent)

@@ -37,14 +37,15 @@ def workers():
     ]
 
 
+@pytest.mark.usefixtures("two_cores")
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_results_come_in_order_whatever_the_workers(count):
     results = in_parallel(double, range(7), workers=count, title="t")
     assert list(results) == [0, 2, 4, 6, 8, 10, 12]
 
 
-def test_as_many_workers_as_asked_for_and_none_is_left_over(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+@pytest.mark.usefixtures("two_cores")
+def test_as_many_workers_as_asked_for_and_none_is_left_over():
     before = len(workers())
     results = in_parallel(double, range(7), workers=2, title="t")
     next(results)
@@ -65,6 +66,7 @@ def test_no_more_workers_than_cores(monkeypatch):
     assert list(results) == [2, 4, 6, 8, 10, 12]
 
 
+@pytest.mark.usefixtures("two_cores")
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_declared_error_arrives_as_it_was_raised(count):
     got = []
@@ -78,15 +80,15 @@ def test_a_declared_error_arrives_as_it_was_raised(count):
 LOST = r"^DataLoader worker \(pid.*\) .*for want of memory; .*`taskset -c 0` .*workers=1\)$"
 
 
-def test_a_worker_that_is_killed_is_told_with_a_remedy(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+@pytest.mark.usefixtures("two_cores")
+def test_a_worker_that_is_killed_is_told_with_a_remedy():
     with pytest.raises(DataError, match=LOST):
         list(in_parallel(die_at_three, range(7), workers=2, title="t"))
 
 
-def test_so_is_one_that_is_killed_while_a_result_is_worked_on(monkeypatch):
+@pytest.mark.usefixtures("two_cores")
+def test_so_is_one_that_is_killed_while_a_result_is_worked_on():
     """PyTorch raises from a signal's handler, here in the sleep."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     before = {child.pid for child in workers()}
     with pytest.raises(DataError, match=LOST), lost_worker_told():  # noqa: PT012
         for _ in in_parallel(double, range(100), workers=2, title="t"):
@@ -94,9 +96,9 @@ def test_so_is_one_that_is_killed_while_a_result_is_worked_on(monkeypatch):
             time.sleep(60)
 
 
+@pytest.mark.usefixtures("two_cores")
 @pytest.mark.parametrize("count", [0, 2])
-def test_a_fault_of_the_function_stays_what_it_is(count, monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+def test_a_fault_of_the_function_stays_what_it_is(count):
     with pytest.raises(RuntimeError, match="no 0") as caught:
         list(in_parallel(fail, range(7), workers=count, title="t"))
     assert not isinstance(caught.value, DataError)

@@ -45,7 +45,8 @@ def refused(logger, root, *more):
 
 
 def means(log):
-    return energy_table(log).set_index("rail")["mean_w"].to_dict()
+    table = energy_table(log, max_gap=10)  # a machine with more to do may leave a sample out
+    return table.set_index("rail")["mean_w"].to_dict()
 
 
 def test_the_ina3221_of_jetpack_4(tmp_path):

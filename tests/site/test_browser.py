@@ -81,7 +81,9 @@ def test_the_search_works_without_a_network(site, watched):
 def test_verdicts_have_words_and_colours_that_can_be_read(site, browser):
     watched = Watched(browser, DESKTOP)
     watched.page.goto((site / "index.html").as_uri())
-    for verdict in watched.page.locator("td.verdict span").all():
+    verdicts = watched.page.locator("td.verdict span").all()
+    assert verdicts
+    for verdict in verdicts:
         name = verdict.get_attribute("class").replace("-", " ")
         assert name in verdict.inner_text()
         colour = verdict.evaluate("e => getComputedStyle(e).color")

@@ -69,7 +69,9 @@ def test_labels_are_text_on_every_page(small_site):
 
 
 def test_nothing_is_loaded_from_elsewhere(small_site):
-    for name, html in pages(small_site[0]).items():
+    whole = pages(small_site[0])
+    assert all(LOADED.search(html) for html in whole.values())
+    for name, html in whole.items():
         for loaded in LOADED.finditer(html):
             assert "//" not in loaded[0], (name, loaded[0])
     for style in small_site[0].rglob("*.css"):

@@ -4,7 +4,7 @@ import ast
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from papermill.translators import PythonTranslator
 
@@ -50,6 +50,7 @@ json_values = st.recursive(
 
 
 @given(value=json_values)
+@settings(deadline=None)
 def test_the_cell_that_papermill_writes_assigns_literals_alone(value):
     value = json.loads(json.dumps(value))
     body = ast.parse(PythonTranslator.codify({"note": value, "results": "r"})).body

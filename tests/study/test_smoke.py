@@ -26,6 +26,7 @@ def test_the_smoke_profile_runs_every_notebook(tmp_path):
     assert batch.returncode == 0, batch.stdout + batch.stderr
 
     jobs = plan(tmp_path, "smoke", {})
+    assert {job.notebook for job in jobs} == set(load_manifest(ROOT).notebooks)
     for job in jobs:
         for product in (*job.outputs, job.executed):
             assert (tmp_path / "results" / "smoke" / product).is_file()
