@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from dance_lib.aap.plan import AXES
 from dance_lib.analysis.figures import AXIS_COLOURS, COLOURS, sample, seeds_in_words
@@ -13,11 +14,12 @@ MARKERS = "osD^vPX*<>hd"
 
 
 def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
-    """Accuracy with its interval against the ideal MAC ratio, a line a family.
+    """Accuracy with its interval against the ideal MAC ratio, a line a family of several budgets.
 
-    Beside it, by name, those that meet the budget that most of them have, against the dense network
-    of the same seeds: seeds differ more than some networks do. What misses its own budget is named
-    and not drawn.
+    Those of one budget are grey points. Beside it, by name, all that meet the budget that most of
+    them have, against the dense network of the same seeds: seeds differ more than some networks do;
+    linear within a point of it, logarithmic beyond. What misses its own budget is named and not
+    drawn.
 
     Args:
         table: as `accuracy_table`. families: by name, the keys of arms or rivals on one line;
@@ -35,21 +37,24 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
     )  # fmt: skip
     compared = table[table["group"].isin(["arm", "rival"])]
     shared = compared["budget"].mode().max()
-    at_equal_macs, missed = [], []
-    for i, (name, keys) in enumerate(families.items()):
+    at_equal_macs, missed, coloured = [], [], 0
+    for name, keys in families.items():
         rows = compared[compared["key"].isin(keys)].sort_values("mac_ratio")
         met = rows["on_budget"].astype(bool)
         missed += rows.loc[~met, "name"].tolist()
         rows = rows[met]
         if rows.empty:
             continue
+        look = {"marker": "o", "color": "0.6", "markersize": 5, "capsize": 0}
+        if len(rows) > 1:
+            look = {"marker": MARKERS[coloured], "color": COLOURS[coloured], "markersize": 7,
+                    "capsize": 2.5, "zorder": 30 - coloured}  # fmt: skip
+            coloured += 1
         values = 100 * rows[["accuracy", "low", "high"]].to_numpy(float)
-        look = {"marker": MARKERS[i % len(MARKERS)], "color": COLOURS[i % 10], "capsize": 2.5,
-                "markersize": 7, "zorder": 10 + i}  # fmt: skip
         axes.errorbar(
             rows["mac_ratio"], values[:, 0],
             [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]],
-            linewidth=2.2 if i == 0 else 1, label=name, **look,
+            linewidth=2.2 if coloured == 1 else 1, label=name if len(rows) > 1 else None, **look,
         )  # fmt: skip
         at_budget = rows[rows["budget"] == shared]
         against = 100 * at_budget[["against_dense", "against_low", "against_high"]].to_numpy(float)
@@ -62,6 +67,11 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
     near.set_yticks(range(len(at_equal_macs)), [name for name, _, _ in at_equal_macs])
     near.grid(visible=False, axis="y")
     near.set(xlabel="against dense (points), 95 % interval", title=f"at {shared:g} of the MACs")
+    near.set_xscale("symlog", linthresh=1)
+    near.xaxis.set_minor_locator(NullLocator())
+    low, high = near.get_xlim()
+    ticks = [tick for tick in (-50, -20, -5, -2, -1, 0, 1, 2, 5) if low <= tick <= high]
+    near.set_xticks(ticks, [str(tick) for tick in ticks])
     if missed:
         told = "off their budget, not drawn:\n" + "\n".join(missed)
         axes.text(0.98, 0.02, told, transform=axes.transAxes, ha="right", fontsize="small")
@@ -71,7 +81,8 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
         title=sample(dense["clips"], dense["seeds"]),
         xlim=(0, 1),
     )
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    if coloured:
+        figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
@@ -129,13 +140,16 @@ def ratios_by_stratum(strata: pd.DataFrame) -> Figure:
 
 
 def accuracy_by_source(table: pd.DataFrame) -> Figure:
-    """Accuracy with its interval, a row an arm that differs in what its controller reads.
+    """Accuracy against the base with its interval, a row an arm that differs in what it reads.
+
+    Over the seeds that both have: seeds differ more than arms do.
 
     Args:
-        table: as `sources_table`.
+        table: as `sources_table`; its first row is the base.
     """
     figure, axes = plt.subplots(figsize=(7.2, 0.5 * len(table) + 1.2), layout="constrained")
-    values = 100 * table[["accuracy", "low", "high"]].to_numpy(float)
+    values = 100 * table[["against", "against_low", "against_high"]].to_numpy(float)
+    axes.axvline(0, color="0.45", linestyle="--", linewidth=1, zorder=1)
     axes.errorbar(
         values[:, 0], range(len(table)),
         xerr=[values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]],
@@ -143,9 +157,12 @@ def accuracy_by_source(table: pd.DataFrame) -> Figure:
     )  # fmt: skip
     axes.set_yticks(
         range(len(table)),
-        [f"{row['arm']} (R {row['mac_ratio']:.2f})" for row in table.to_dict("records")],
+        [
+            f"{row['arm']} (R {row['mac_ratio']:.2f}), {seeds_in_words(row['seeds'])}"
+            for row in table.to_dict("records")
+        ],
     )
     axes.invert_yaxis()
-    behind = sample(table["clips"].max(), table["seeds"].max())
-    axes.set(xlabel="accuracy (%), 95 % interval", title=behind)
+    against = f"accuracy against {table['arm'].iloc[0]} (points), 95 % interval"
+    axes.set(xlabel=against, title=f"{table['clips'].max():,} test clips")
     return figure

@@ -16,10 +16,10 @@ def test_tradeoff():
     figure = drawn(evidence_figures.tradeoff(table, lines))
     axes, near = figure.axes
     (legend,) = figure.legends
-    assert [t.get_text() for t in legend.get_texts()] == ["ours", "static"]
-    marks = {c.get_label(): c.lines[0].get_xydata().tolist() for c in axes.containers}
-    assert sorted(marks["ours"]) == [pytest.approx([0.5, 80.0]), pytest.approx([0.5, 90.0])]
-    assert marks["static"] == [[0.5, 50.0]]
+    assert [t.get_text() for t in legend.get_texts()] == ["ours"]  # others are named beside it
+    ours, static = (c.lines[0].get_xydata().tolist() for c in axes.containers)
+    assert sorted(ours) == [pytest.approx([0.5, 80.0]), pytest.approx([0.5, 90.0])]
+    assert static == [[0.5, 50.0]]
     assert axes.get_title() == "10 test clips, one seed"
     names = [t.get_text() for t in near.get_yticklabels()]
     assert names == ["static, one seed", "AAP, one seed", "AVA cv + AAP, one seed"]  # best on top
@@ -27,6 +27,8 @@ def test_tradeoff():
         [pytest.approx([-50.0, 0.0])], [pytest.approx([-20.0, 1.0])], [pytest.approx([-10.0, 2.0])]
     ]  # fmt: skip
     assert near.get_title() == "at 0.5 of the MACs"
+    ticks = [t.get_text() for t in near.get_xticklabels()]
+    assert ticks[:6] == ["-50", "-20", "-5", "-2", "-1", "0"]
     assert [text.get_text() for text in axes.texts] == ["dense"]
 
 
@@ -63,6 +65,9 @@ def test_accuracy_by_source():
     )
     (panel,) = drawn(evidence_figures.accuracy_by_source(table)).axes
     assert [t.get_text() for t in panel.get_yticklabels()] == [
-        "AAP (R 0.50)", "AVA cv + AAP (R 0.50)"
+        "AAP (R 0.50), one seed", "AVA cv + AAP (R 0.50), one seed"
     ]  # fmt: skip
-    assert panel.get_title() == "10 test clips, one seed"
+    assert panel.get_xlabel().startswith("accuracy against AAP (points)")
+    points = [bar.lines[0].get_xdata().tolist() for bar in panel.containers]
+    assert points == [pytest.approx([0, 10])]
+    assert panel.get_title() == "10 test clips"
