@@ -4,8 +4,6 @@ A wide spread of R can be a static plan in disguise. Plans are worth something o
 their own clip better than another's, and better than one plan for all.
 """
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
@@ -40,10 +38,10 @@ def inverted(plan: PruningPlan, structure: Structure) -> PruningPlan:
     clip keeps all frames, tiles or groups of a branch, that says nothing and stays; a branch that
     is kept whole is dropped, and the other way round. A plain network drops none.
     """
-    frames, channels, tiles = _decisions(plan, structure)
-    other_frames, other_channels, other_tiles = (
-        {name: ~e | _whole(e).reshape(-1, *[1] * (e.dim() - 1)) for name, e in decisions.items()}
-        for decisions in (frames, channels, tiles)
+    frames, tiles, channels = static.gates_of(plan, structure)
+    other_frames, other_tiles, other_channels = (
+        {name: ~e | _whole(e).reshape(-1, *[1] * (e.dim() - 1)) for name, e in gates.items()}
+        for gates in (frames, tiles, channels)
     )
     for name, branch in structure.branches.items():
         if branch.droppable:
@@ -67,36 +65,11 @@ def random_like(plan: PruningPlan, structure: Structure, seed: int = 0) -> Pruni
     as the controller decides them.
     """
     generator = torch.Generator().manual_seed(seed)
+    gates = static.gates_of(plan, structure)
     frames, channels, tiles = (
-        {name: _redrawn(kept, generator) for name, kept in decisions.items()}
-        for decisions in _decisions(plan, structure)
-    )
+        {name: _redrawn(kept, generator) for name, kept in gates[i].items()} for i in (0, 2, 1)
+    )  # in the order in which the study's plans were drawn
     return PruningPlan.from_decisions(structure, frames=frames, tiles=tiles, channels=channels)
-
-
-Decided = dict[str, Tensor]
-
-
-def _decisions(plan: PruningPlan, structure: Structure) -> tuple[Decided, Decided, Decided]:
-    """The gates of a plan, bool: frames (N, T_b), channels (N, groups), tiles (N, G_h, G_w)."""
-    frames, tiles = {}, {}
-    for branch in structure.branches.values():
-        last = branch.units[-1]
-        rows, columns = _first_of_cells(branch.size[1:], branch.grid)
-        frames[branch.name] = plan.frames[last]
-        tiles[branch.name] = plan.features[last][:, rows][:, :, columns]
-    channels = {
-        unit: plan.channels[unit][:, :: structure.group_size] for unit in structure.channel_owners
-    }
-    return frames, channels, tiles
-
-
-def _first_of_cells(size: Iterable[int], grid: Iterable[int]) -> list[Tensor]:
-    """First position of each grid cell along rows and columns: the smallest h with ⌊h·G/H⌋ = g."""
-    return [
-        (torch.arange(cells) * length + cells - 1) // cells
-        for length, cells in zip(size, grid, strict=True)
-    ]
 
 
 def _redrawn(kept: Tensor, generator: torch.Generator) -> Tensor:

@@ -22,7 +22,7 @@ from dance_lib.atomic import replacing
 from dance_lib.errors import DanceError
 from dance_lib.meter.cost import mac_ratios
 from dance_lib.models.structure import Structure
-from dance_lib.rivals.plans import mean_gates
+from dance_lib.rivals.plans import gates_of, mean_gates
 
 FORMAT = "1"
 
@@ -147,17 +147,12 @@ def decisions(masks: Masks, structure: Structure) -> Tensor:
     """
     parts = []
     runs = {}
-    for branch in structure.branches.values():
-        last = branch.units[-1]
-        rows, columns = (_first_of_cells(branch.size[1 + i], branch.grid[i]) for i in (0, 1))
-        frames = masks.frames[last].float()
-        tiles = masks.features[last][:, rows][:, :, columns].float().flatten(1)
-        runs[branch.name] = frames.amax(1, keepdim=True) * tiles.amax(1, keepdim=True)  # (N, 1)
-        parts += [frames * runs[branch.name], tiles * runs[branch.name]]
-    for unit in structure.channel_owners:
-        first = torch.arange(structure.groups(unit)) * structure.group_size
-        groups = masks.channels[unit][:, first].float()
-        parts.append(groups * runs[structure.units[unit].branch])
+    frames, tiles, channels = gates_of(masks, structure)
+    for branch in structure.branches:
+        times, places = frames[branch].float(), tiles[branch].float().flatten(1)
+        runs[branch] = times.amax(1, keepdim=True) * places.amax(1, keepdim=True)  # (N, 1)
+        parts += [times * runs[branch], places * runs[branch]]
+    parts += [g.float() * runs[structure.units[unit].branch] for unit, g in channels.items()]
     return torch.cat(parts, dim=1)
 
 
@@ -174,8 +169,3 @@ def decision_weights(structure: Structure) -> Tensor:
         groups = structure.groups(unit)
         parts.append(torch.full((groups,), macs[unit] / groups))
     return torch.cat(parts)
-
-
-def _first_of_cells(positions: int, cells: int) -> Tensor:
-    """The first of `positions` in each cell of a grid: ⌈i·L/G⌉."""
-    return torch.tensor([-(-i * positions // cells) for i in range(cells)])

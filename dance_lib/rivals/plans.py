@@ -1,4 +1,4 @@
-"""Static plans: one for all clips, at a MAC ratio of one's choice."""
+"""Plans taken apart, and static ones made of them: one for all clips, at a MAC ratio of choice."""
 
 from collections.abc import Collection, Mapping
 from itertools import combinations
@@ -6,6 +6,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from dance_lib.aap.masks import Masks
 from dance_lib.aap.plan import AXES, Axis, PruningPlan
 from dance_lib.errors import DanceError
 from dance_lib.meter.cost import mac_ratios
@@ -77,6 +78,31 @@ def repeated(plan: PruningPlan, clips: int) -> PruningPlan:
     return PruningPlan(
         *({u: e.expand(clips, *e.shape[1:]) for u, e in getattr(plan, a).items()} for a in AXES)
     )
+
+
+Gates = dict[str, Tensor]
+
+
+def gates_of(masks: Masks, structure: Structure) -> tuple[Gates, Gates, Gates]:
+    """What was decided for each clip, read off what that means for the units.
+
+    Returns:
+        frames (N, T_b) and tiles (N, G_h, G_w) by branch, channel groups (N, groups) by the unit
+        that owns them; bool or gates, as the masks are.
+    """
+    frames, tiles = {}, {}
+    for branch in structure.branches.values():
+        last = branch.units[-1]
+        rows, columns = map(_first_of_cells, branch.size[1:], branch.grid)
+        frames[branch.name] = masks.frames[last]
+        tiles[branch.name] = masks.features[last][:, rows][:, :, columns]
+    owners, size = structure.channel_owners, structure.group_size
+    return frames, tiles, {unit: masks.channels[unit][:, ::size] for unit in owners}
+
+
+def _first_of_cells(positions: int, cells: int) -> Tensor:
+    """The first of `positions` in each cell of a grid: ⌈i·L/G⌉."""
+    return torch.tensor([-(-i * positions // cells) for i in range(cells)])
 
 
 Rates = Mapping[Axis, Mapping[str, Tensor]]
