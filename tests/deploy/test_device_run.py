@@ -1,6 +1,8 @@
 """A bundle goes to a device, runs, and what it measured becomes rows of notebook 18."""
 
+import errno
 import json
+import os
 import sys
 
 import psutil
@@ -219,6 +221,24 @@ def test_results_are_read_once(results, tmp_path):
     with pytest.raises(ResultsError):
         read_into(results, out, said.append, complained.append)
     assert yaml.safe_load((out / "runs.yml").read_text())["runs"] == listed
+
+
+@pytest.mark.parametrize("fails", ["shutil.copyfile", "dance_lib.deploy.device.read.append_runs"])
+def test_results_that_could_not_be_taken_can_be_read_again(fails, results, tmp_path, monkeypatch):
+    """The disk is full while they are copied, or after it."""
+    out = tmp_path / "logs"
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fails, full)
+        with pytest.raises((ResultsError, OSError), match="No space left"):
+            read_into(results, out, print, print)
+    call = ["device", "read", str(results), "--out", str(out), "--device", "my board"]
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 0, done.output
+    assert set(read_runs(out)["device"]) == {"my board"}
 
 
 def test_a_folder_without_results(tmp_path):

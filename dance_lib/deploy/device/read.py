@@ -1,6 +1,7 @@
 """Results of run.py are taken into a folder of device logs, and told of."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -51,7 +52,12 @@ def read_into(
     entries(results, "", device, rail)  # so that nothing is copied where there is no run
     place = take(folder, out, folder_name(results, device))
     runs = entries(results, f"{place.relative_to(out).as_posix()}/", device, rail)
-    append_runs(out, runs)
+    try:
+        append_runs(out, runs)
+    except BaseException:
+        if place.resolve() != folder.resolve():
+            shutil.rmtree(place)  # or the next try would take them for read
+        raise
     refused: list[DanceError] = []
     for line in shown(read_runs(out, refused.append)):
         say(line)

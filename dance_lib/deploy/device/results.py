@@ -143,11 +143,14 @@ def take(folder: Path, out: Path, name: str) -> Path:
     target = out / name
     if target.exists():
         raise ResultsError(f"{target} is there already: these results were read before")
+    partial = target.with_name(f".{name}.partial")  # what is half copied has not been read
+    shutil.rmtree(partial, ignore_errors=True)
     try:
-        target.mkdir(parents=True)
+        partial.mkdir(parents=True)
         for file in KEPT:
             if (folder / file).is_file():
-                shutil.copyfile(folder / file, target / file)
+                shutil.copyfile(folder / file, partial / file)
+        partial.rename(target)
     except OSError as error:
         raise ResultsError(f"can't write {error.filename}: {error.strerror}") from error
     return target
