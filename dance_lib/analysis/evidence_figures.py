@@ -74,7 +74,7 @@ def tradeoff(table: pd.DataFrame, families: dict[str, list[str]]) -> Figure:
     near.set_xticks(ticks, [str(tick) for tick in ticks])
     if missed:
         told = "off their budget, not drawn:\n" + "\n".join(missed)
-        axes.text(0.98, 0.02, told, transform=axes.transAxes, ha="right", fontsize="small")
+        axes.text(0.02, 0.02, told, transform=axes.transAxes, fontsize="small")
     axes.set(
         xlabel="ideal MACs, share of the dense network",
         ylabel="accuracy (%), 95 % interval",
