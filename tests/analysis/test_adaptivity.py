@@ -129,6 +129,12 @@ def test_whether_looking_is_worth_anything():
     wrong = answer(own.assign(correct=0))
     assert "It **is shown** that looking" in wrong
     assert "AAP is +80.0 points [" in wrong
+    uneven = [own.assign(correct=0), own.assign(seed=1, correct=[0] * 5 + [1] * 3 + [0] * 2)]
+    both = pd.concat([own, own.assign(seed=1)])
+    seeds = pd.concat([both, pd.concat(uneven).assign(arm="reads_average")])
+    assert "It **is shown, if not by the seeds alone,** that" in adaptivity.looking_answer(
+        seeds, reads, titles
+    )
     assert "No controller" in adaptivity.looking_answer(own, {"aap": "stem"}, titles)
 
 
