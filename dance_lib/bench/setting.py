@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dance_lib.arguments import Size
 from dance_lib.errors import DanceError
-from dance_lib.models.structure import Shape
 
 Precision = Literal["float32", "float16", "bfloat16"]
 Cores = Literal["one", "all", "cuda"]
@@ -20,6 +19,7 @@ Device = Literal["cpu", "cuda"]
 CLASSES = 101  # of a backbone without checkpoint: as many as UCF101 has
 DEFAULT_SHAPE = (3, 16, 112, 112)
 QUICK_ROUNDS = 3
+Shape = tuple[Size, Size, Size, Size]  # (C, T, H, W); that of `models` would load torch
 
 
 class BenchError(DanceError):
