@@ -9,7 +9,7 @@ from scipy import stats
 
 from dance_lib.analysis.accuracy import percentiles
 from dance_lib.analysis.comparisons import compare
-from dance_lib.analysis.intervals import clip_interval, student_interval
+from dance_lib.analysis.intervals import clip_interval, in_points, student_interval
 
 CONTROLS = ("shuffled", "inverted", "majority", "random")
 RANKS = {"easy": 0, "medium": 1, "hard": 2}
@@ -169,8 +169,8 @@ def looking_answer(clips: pd.DataFrame, reads: Mapping[str, str], titles: Mappin
         by_seed = ", ".join(f"{100 * each:+.1f}" for each in found.by_seed)
         told.append(
             f"It **{shown}** that looking is worth something: against the {titles[blind]}, "
-            f"which learns one plan for all, {titles[base]} is {100 * gain.mean:+.1f} points "
-            f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}] (by seed {by_seed})."
+            f"which learns one plan for all, {titles[base]} is "
+            f"{in_points(gain.mean, gain.low, gain.high)} (by seed {by_seed})."
         )
     return " ".join(told) or "No controller that does not look was run."
 

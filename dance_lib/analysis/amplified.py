@@ -9,7 +9,7 @@ from dance_lib.analysis.accuracy import percentiles
 from dance_lib.analysis.comparisons import compare, holm
 from dance_lib.analysis.families import that_ran
 from dance_lib.analysis.figures import seeds_in_words
-from dance_lib.analysis.intervals import Interval, student_interval
+from dance_lib.analysis.intervals import Interval, in_points, student_interval
 
 STATISTICS = ("variance", "cv", "interaction")
 NAN = float("nan")
@@ -101,8 +101,8 @@ def variability_answer(table: pd.DataFrame, pruned: pd.DataFrame) -> str:
         for row in table[table["times_cv"].notna()].to_dict("records")
     ]
     gains = [
-        f"{row['ava']} {100 * row['gain']:+.1f} points [{100 * row['gain_low']:+.1f}, "
-        f"{100 * row['gain_high']:+.1f}] ({seeds_in_words(row['seeds'])})"
+        f"{row['ava']} {in_points(row['gain'], row['gain_low'], row['gain_high'])} "
+        f"({seeds_in_words(row['seeds'])})"
         for row in pruned.to_dict("records")
         if row["ava"] != "none"
     ]

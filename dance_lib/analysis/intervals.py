@@ -36,6 +36,11 @@ class Interval:
         return "{:.{d}f} % [{:.{d}f}, {:.{d}f}]".format(*values, d=digits)
 
 
+def in_points(mean: float, low: float, high: float) -> str:
+    """A difference of shares: `+0.7 points [+0.1, +1.3]`."""
+    return "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*(100 * v for v in (mean, low, high)))
+
+
 def mean_interval(values: pd.Series, groups: pd.Series | None = None, seed: int = 0) -> Interval:
     """Mean of a plain series, a value a clip or unit; `clip_interval` is for clips and seeds.
 

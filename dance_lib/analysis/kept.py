@@ -9,7 +9,7 @@ from dance_lib.aap.plan import AXES
 from dance_lib.analysis.accuracy import MISS, percentiles
 from dance_lib.analysis.adaptivity import axis_parts
 from dance_lib.analysis.figures import seeds_in_words
-from dance_lib.analysis.intervals import clip_interval, paired_difference
+from dance_lib.analysis.intervals import clip_interval, in_points, paired_difference
 
 
 def keep_table(units: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
@@ -94,7 +94,5 @@ def axes_answer(table: pd.DataFrame) -> str:
 
 
 def _change(row: Any) -> str:
-    return (
-        f"{100 * row['against_dense']:+.1f} points [{100 * row['against_low']:+.1f}, "
-        f"{100 * row['against_high']:+.1f}] ({seeds_in_words(row['seeds'])})"
-    )
+    change = in_points(row["against_dense"], row["against_low"], row["against_high"])
+    return f"{change} ({seeds_in_words(row['seeds'])})"

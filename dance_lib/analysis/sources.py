@@ -8,7 +8,7 @@ import pandas as pd
 from dance_lib.analysis.accuracy import MISS
 from dance_lib.analysis.comparisons import compare
 from dance_lib.analysis.families import that_ran
-from dance_lib.analysis.intervals import clip_interval
+from dance_lib.analysis.intervals import clip_interval, in_points
 from dance_lib.bench.ours import PLANNING
 
 MACS, BYTES = "MACs", "bytes"
@@ -98,8 +98,7 @@ def sources_answer(costs: pd.DataFrame, sources: pd.DataFrame) -> str:
     deciding = costs[costs["what"] == f"time of {PLANNING}"].sort_values("share")
     timed = [f"{100 * r['share']:.1f} % ({r['network']})" for r in deciding.to_dict("records")]
     others = "; ".join(
-        f"{row['arm']} {100 * row['against']:+.1f} points "
-        f"[{100 * row['against_low']:+.1f}, {100 * row['against_high']:+.1f}]"
+        f"{row['arm']} {in_points(row['against'], row['against_low'], row['against_high'])}"
         + ("" if row["equal_macs"] else f" (**not at equal MACs**: R {row['mac_ratio']:.2f})")
         for row in sources.to_dict("records")
         if row["reads"] != "stem" or row["against"]
