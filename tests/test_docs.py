@@ -128,8 +128,8 @@ def test_a_document_is_checked_for_what_it_must_have():
     said = list(commands("`make env`\n```\nA=1 dance -q bench \\\n  --quick  # soon\n```\n"))
     assert said == [("dance", ["-q", "bench", "--quick"]), ("make", ["env"])]
     check_options(["-q", "bench", "--quick"])
-    for wrong in (["bench", "--quik"], ["benhc"], ["device", "raed", "x"]):
-        with pytest.raises(AssertionError, match=wrong[-1] if len(wrong) < 3 else "raed"):
+    for wrong in (["bench", "--quik"], ["benhc"], ["device", "raed"]):
+        with pytest.raises(AssertionError, match=wrong[-1]):
             check_options(wrong)
     check_values(["reproduce", "--profile", "full", "-p", "arm=aap,frames", "--only", "03_aap"])
     for wrong in (["--profile", "ful"], ["--only", "03_app"], ["-p", "sead=1"], ["-p", "arm=apa"]):
