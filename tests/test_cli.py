@@ -56,6 +56,7 @@ def asked(monkeypatch):
 
     def stands_in(settings, out, *, task, force, say):
         asked.update(names=[s.name for s in settings], out=out, force=force, task=task)
+        asked["rounds"] = {s.rounds for s in settings}
         return settings[:1] if task == "latency" else []
 
     monkeypatch.setattr("dance_lib.bench.run.run_bench", stands_in)
@@ -72,6 +73,7 @@ def test_bench_takes_lists_and_ends_with_a_failure(asked, tmp_path):
         "out": tmp_path,
         "force": True,
         "task": "latency",
+        "rounds": {15},
     }
 
 
@@ -83,7 +85,10 @@ def test_bench_of_energy_is_of_one_setting_unless_more_are_asked_for(asked, tmp_
         "out": tmp_path,
         "force": False,
         "task": "energy",
+        "rounds": {3},
     }
+    assert CliRunner().invoke(cli.app, [*words, "--rounds", "1"]).exit_code == 0
+    assert asked["rounds"] == {1}
 
 
 def test_bench_on_a_gpu_that_is_not_there_says_so_at_once(monkeypatch, tmp_path):

@@ -20,10 +20,9 @@ from dance_lib.bench.static import SAME
 from dance_lib.devices.host import CodeCarbon, Meter, Nvml, Part, Reading
 
 LOOP_S = 30.0  # a meter's steps, and codecarbon's of a second, are lost in it
-REPEATS = 3
-# Half of every axis, a ninth of the MACs: where nothing is trained, a plan at least. And on GPUs
-# what has the MACs of a trained one.
-DRAWN = ("all 0.5", *(f"{BUDGET} {budget}" for budget in BUDGETS))
+# Random plans of as many MACs as a trained one; where there are none, half of every axis at least,
+# a ninth of the MACs.
+DRAWN, ELSE = tuple(f"{BUDGET} {budget}" for budget in BUDGETS), ("all 0.5",)
 
 
 def measure_energy(
@@ -32,14 +31,14 @@ def measure_energy(
     *,
     meter: Meter | None = None,
     loop_s: float = LOOP_S,
-    repeats: int = REPEATS,
 ) -> pd.DataFrame:
     """The energy table of one setting; columns as those of `meter_loops`, and facts and origin.
 
-    Metered are all dense engines, the plans `all 0.5` and, on a GPU, of a budget of MACs, a trained
-    controller's, and the static networks of as many MACs as any.
+    Metered are all dense engines, the plan `all 0.5` or, on a GPU, those of a budget of MACs, a
+    trained controller's, and the static networks of as many MACs as any.
 
     Args:
+        setting: its rounds are how many loops each of them has.
         meter: by default codecarbon, on a GPU its own counter.
 
     Raises:
@@ -52,7 +51,7 @@ def measure_energy(
         raise BenchError("nothing runs here that could be metered; `dance bench` says why")
     runs = {name: c.run for name, c in metered.items() if c.run is not None}
     table = meter_loops(
-        runs, meter, batch=setting.batch, loop_s=loop_s, repeats=repeats, seed=setting.seed
+        runs, meter, batch=setting.batch, loop_s=loop_s, repeats=setting.rounds, seed=setting.seed
     )
     for fact in ("engine", "plan", "ideal_mac_ratio"):
         table[fact] = table["name"].map({n: c.facts.get(fact) for n, c in metered.items()})
@@ -63,12 +62,13 @@ def measure_energy(
 
 def chosen(candidates: list[Candidate]) -> list[Candidate]:
     """Those worth half a minute each: see `measure_energy`."""
+    drawn = DRAWN if any(c.name in DRAWN for c in candidates) else ELSE
     ours = [
         c
         for c in candidates
         if c.group == "ours"
         and (
-            c.name in DRAWN or (c.name.startswith(CONTROLLER) and c.facts.get("plan") == CONTROLLER)
+            c.name in drawn or (c.name.startswith(CONTROLLER) and c.facts.get("plan") == CONTROLLER)
         )
     ]
     ratios = [c.facts["ideal_mac_ratio"] for c in ours]

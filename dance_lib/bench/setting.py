@@ -19,6 +19,7 @@ Device = Literal["cpu", "cuda"]
 CLASSES = 101  # of a backbone without checkpoint: as many as UCF101 has
 DEFAULT_SHAPE = (3, 16, 112, 112)
 QUICK_ROUNDS = 3
+LOOPS = 3  # rounds under a meter: each is half a minute of everyone
 Shape = tuple[Size, Size, Size, Size]  # (C, T, H, W); that of `models` would load torch
 
 
@@ -71,7 +72,7 @@ class Setting(BaseModel):
         threads: "one" pins the process to a core, "all" gives it every core it may use, "cuda"
             also a GPU, on which the networks run.
         engines: dense rivals to try, by the names of `engines.ENGINES`.
-        rounds: how often each callable is timed.
+        rounds: how often each callable is timed, or looped over under a meter.
         checkpoint: path of the network whose controller is measured.
         checkpoints: of further ones, the same model pruned to other budgets, whose controllers are
             measured beside it. checkpoint_hash: tells whether a file has changed.

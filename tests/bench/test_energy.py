@@ -113,6 +113,11 @@ def test_a_static_network_stands_for_all_plans_of_about_its_ratio():
     assert "pruned @ 0.61" in [c.name for c in chosen(found)]
 
 
+def test_plans_of_a_budget_stand_for_half_of_every_axis():
+    found = [*candidates(), Candidate("MACs 0.3", "ours", print, {"ideal_mac_ratio": 0.3})]
+    assert [c.name for c in chosen(found) if c.group == "ours"] == ["controller", "MACs 0.3"]
+
+
 def test_an_untrained_controller_is_not_worth_a_loop():
     found = candidates()
     found[4] = Candidate("controller", "ours", print, {"plan": "untrained controller"})
@@ -121,7 +126,9 @@ def test_an_untrained_controller_is_not_worth_a_loop():
 
 def test_one_setting_with_its_origin(setting):
     machine = Machine()
-    table = measure_energy(setting, 1, meter=machine, loop_s=0.01, repeats=1)
+    two = setting.model_copy(update={"rounds": 2})
+    table = measure_energy(two, 1, meter=machine, loop_s=0.01)
+    assert set(table["repeat"]) == {0, 1}
     assert set(table["name"]) >= {"eager", "all 0.5"}
     assert set(table["group"]) >= {"dense", "ours"}
     assert set(table["threads"]) == {"one"}
@@ -136,7 +143,7 @@ def test_on_a_gpu_the_versions_that_decide_there_are_told_too(setting, monkeypat
     found = [Candidate("eager", "dense", lambda: None)]
     monkeypatch.setattr(module, "make_candidates", lambda setting, threads: (found, "noise"))
     on_gpu = setting.model_copy(update={"threads": "cuda"})
-    table = measure_energy(on_gpu, 1, meter=Machine(), loop_s=0.01, repeats=1)
+    table = measure_energy(on_gpu, 1, meter=Machine(), loop_s=0.01)
     assert {"cuda", "triton"} <= set(table)
 
 
