@@ -24,9 +24,9 @@ LATENCY = [
     "efficiency", "rival", *ORIGIN,
 ]  # fmt: skip
 GPU = [
-    "model", "clip_shape", "precision", "batch", "group", "name", "ms_per_clip", "speedup",
-    "ideal_mac_ratio", "efficiency", "roofline_ms", "of_roofline", "detail", "reason", "rival",
-    "kind", "cuda", "triton", *ORIGIN,
+    "model", "clip_shape", "precision", "batch", "group", "label", "keep_rate", "ms_per_clip",
+    "speedup", "ideal_mac_ratio", "efficiency", "roofline_ms", "of_roofline", "detail", "reason",
+    "rival", "kind", "cuda", "triton", *ORIGIN,
 ]  # fmt: skip
 TARGETS = ["model", "setting", "bound", "to_reach", "measured", "short_by", "verdict", "kind"]
 FILES = {"latency.csv": LATENCY, "targets.csv": TARGETS}
@@ -90,13 +90,23 @@ def on_processors(latency: pd.DataFrame) -> pd.DataFrame:
 
 
 def on_gpus(latency: pd.DataFrame) -> pd.DataFrame:
+    """The rows that were timed on a GPU."""
+    return latency[latency["threads"] == "cuda"].reset_index(drop=True)
+
+
+def gpu_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a dense form, plan of ours or part of it that was to be timed on a GPU.
 
     `roofline_ms` (modelled) is what the chip's arithmetic and memory allow a clip, `of_roofline`
     how much of that is reached.
     """
-    timed = (latency["threads"] == "cuda") & latency["group"].isin(["dense", "ours", "part"])
-    return latency[timed].reindex(columns=GPU).reset_index(drop=True)
+    rows = rows[rows["group"].isin(["dense", "ours", "part"])]
+    return rows.assign(label=_labels(rows)).reindex(columns=GPU).reset_index(drop=True)
+
+
+def _labels(rows: pd.DataFrame) -> pd.Series:
+    """Names, but for the controller's plan whose it is: `controller`, `untrained controller`."""
+    return rows["name"].mask(rows["name"] == "controller", rows["plan"])
 
 
 # ------------------------------------------------------------------ engines and plans
@@ -111,15 +121,14 @@ def plans(latency: pd.DataFrame) -> pd.DataFrame:
     """A row a plan of ours and setting: its speedup, and all it is held against.
 
     Returns:
-        label: the row's name, but for the controller's plan whose it is (`controller` or
-        `untrained controller`). by_macs and by_bytes: the reciprocals of the ideal ratios.
+        label: the row's name, of the controller's plan whose it is. by_macs and by_bytes: the
+        reciprocals of the ideal ratios.
         pruned and narrower: the speedup over dense of the static rival at the same MACs, by
         interpolating its time over its MAC ratio; empty where all rivals have over 5 % more.
         against_pruned and against_narrower: our speed over the rival's.
     """
     table = latency[latency["group"] == "ours"].reset_index(drop=True)
-    by_controller = table["name"] == "controller"
-    table["label"] = table["name"].mask(by_controller, table["plan"])
+    table["label"] = _labels(table)
     table["by_macs"] = 1 / table["ideal_mac_ratio"]
     table["by_bytes"] = 1 / table["ideal_byte_ratio"]
     for kind in STATIC:

@@ -101,11 +101,15 @@ def gpu_origin(table: pd.DataFrame) -> str:
 
 
 def on_gpus(table: pd.DataFrame) -> Styler | None:
-    """Milliseconds a clip on a GPU at every batch, beside a roofline; None where none is timed."""
+    """Milliseconds a clip on a GPU at every batch, beside a roofline; None where none is timed.
+
+    Of plans at a keep rate of every axis or one, those that keep all or half.
+    """
     if table.empty:
         return None
+    table = _all_or_half(table)
     columns = {
-        "model": "model", "precision": "precision", "batch": "batch", "name": "what",
+        "model": "model", "precision": "precision", "batch": "batch", "label": "what",
         "ms_per_clip": "ms a clip", "speedup": "speedup", "ideal_mac_ratio": "ideal MACs",
         "efficiency": "efficiency", "roofline_ms": "roofline, ms", "of_roofline": "of roofline",
     }  # fmt: skip
@@ -114,10 +118,14 @@ def on_gpus(table: pd.DataFrame) -> Styler | None:
 
 def scaling(table: pd.DataFrame) -> Styler:
     """Milliseconds a clip of what keeps all or half, a column for each cores and batch."""
-    rows = table[table["keep_rate"].isna() | table["keep_rate"].isin([0.5, 1.0])]
+    rows = _all_or_half(table)
     where = rows["cores"].map("cores: {:.0f}, ".format) + rows["batch"].map("batch {}".format)
     return _pivot(rows.assign(where=where, cell=_or_not(rows, "ms_per_clip")),
                   [*NETWORK, "label"], "where", "cell")  # fmt: skip
+
+
+def _all_or_half(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["keep_rate"].isna() | rows["keep_rate"].isin([0.5, 1.0])]
 
 
 def _or_not(rows: pd.DataFrame, value: str) -> pd.Series:
@@ -150,3 +158,22 @@ def answer(plans: pd.DataFrame, crossovers: pd.DataFrame, targets: pd.DataFrame)
         rival = listed(rows["rival"]) or "no dense engine"
         told_all.append(f"{', '.join(map(str, network))}, against {rival}: {'; '.join(told)}.")
     return "\n\n".join(told_all) or "Not tested."
+
+
+def gpu_answer(table: pd.DataFrame) -> str:
+    """What the times on a GPU say, a line a network and batch; nothing where none is timed."""
+    told = []
+    of_plans = {
+        "full": "full plan", "frames 0.5": "half of the frames", "channels 0.5": "of the channels",
+        "features 0.5": "of the tiles", "MACs 0.5": "half of the MACs", "MACs 0.3": "0.3 of them",
+        "controller": "the trained controller's plan, decided within that time",
+    }  # fmt: skip
+    for (model, precision, batch), rows in table.groupby(["model", "precision", "batch"]):
+        dense = rows[(rows["group"] == "dense") & rows["speedup"].notna()]
+        speeds = rows.set_index("label")["speedup"].dropna()
+        each = [f"{w} × {speeds[name]:.2f}" for name, w in of_plans.items() if name in speeds]
+        told.append(
+            f"- {model}, {precision}, batch {batch}, against {listed(rows['rival'])}, the fastest "
+            f"of {listed(dense['label'])}: {', '.join(each)}"
+        )
+    return "\n".join(told and [f"On {listed(table['device'])}:", "", *told])

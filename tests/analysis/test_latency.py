@@ -365,10 +365,10 @@ def test_what_was_timed_on_a_gpu_has_a_table_of_its_own():
     ]
     rows = pd.concat([bench(), *gpu], ignore_index=True)
     pd.testing.assert_frame_equal(latency.on_processors(rows)[latency.LATENCY], bench())
-    table = latency.on_gpus(rows)
+    table = latency.gpu_table(latency.on_gpus(rows))
     assert table["batch"].unique().tolist() == [1, 32]
     assert set(table["group"]) == {"dense", "ours", "part"}
-    full = table[(table["name"] == "full") & (table["batch"] == 32)].iloc[0]
+    full = table[(table["label"] == "full") & (table["batch"] == 32)].iloc[0]
     assert (full["ms_per_clip"], full["roofline_ms"], full["of_roofline"]) == (120, 0.5, 0.25)
     assert latency_report.gpu_origin(table).startswith(
         f"{len(table)} rows, measured on a processor"
@@ -376,11 +376,17 @@ def test_what_was_timed_on_a_gpu_has_a_table_of_its_own():
     assert latency_report.gpu_origin(table).endswith("CUDA 13.0, Triton 3.7.1.")
     shown = latency_report.on_gpus(table).data
     assert list(shown.columns[:5]) == ["model", "precision", "batch", "what", "ms a clip"]
-    assert len(shown) == len(table)
+    assert {"full", "all 0.5", "untrained controller", "stem"} <= set(shown["what"])
+    assert "all 0.75" not in set(shown["what"])
+    assert latency_report.gpu_answer(table).splitlines()[-1] == (
+        "- r3d_18, float16, batch 32, against openvino, the fastest of openvino: full plan × 0.83, "
+        "half of the frames × 1.82, of the channels × 1.11, of the tiles × 2.22"
+    )
 
 
 def test_without_a_gpu_its_times_are_not_tested():
-    table = latency.on_gpus(bench())
+    table = latency.gpu_table(latency.on_gpus(bench()))
     assert list(table.columns) == latency.GPU
     assert latency_report.gpu_origin(table).startswith("**Not tested:**")
     assert latency_report.on_gpus(table) is None
+    assert latency_report.gpu_answer(table) == ""
