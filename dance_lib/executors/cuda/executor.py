@@ -72,7 +72,7 @@ class SparseCuda:
         closable = {u.name for u in net.structure.units.values() if owners.get(u.node) == u.branch}
         self._layout = Layout(net.structure, closable, self.device)
         parts = parts_of(network, net.structure)
-        self._sums = parts.sums
+        self._sums, self._readers = parts.sums, frozenset(parts.sources)
         shared = Shared.on(self.device)
         self._convolutions = {
             name: Convolution(
@@ -230,7 +230,9 @@ class SparseCuda:
 
     def _run_body(self, maps: Tensor, packed: PackedPlan, record: Record | None = None) -> Tensor:
         """Logits (N, classes); overwrites the maps."""
-        visitor = Skipping(self._convolutions, self._layout, self._neighbours, packed, record)
+        visitor = Skipping(
+            self._convolutions, self._readers, self._layout, self._neighbours, packed, record
+        )
         return self._body(maps, visitor).float()
 
 

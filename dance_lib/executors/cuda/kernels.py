@@ -155,7 +155,7 @@ def _listed(groups, channel, n_in):
 @triton.autotune(
     configs=[*CONFIGS, *EXACT],  # tried on the plan of the first call, then kept
     prune_configs_by={"early_config_prune": _fitting},
-    key=["clips", "rows", "inputs", "outputs", "taps", "LISTED", "ADD"],
+    key=["clips", "rows", "inputs", "outputs", "taps", "LISTED", "TIGHT_IN", "ADD"],
     restore_value=["y"],  # trying a sum adds to it
     do_bench=partial(do_bench, warmup=2, rep=10),  # milliseconds
 )
@@ -173,6 +173,8 @@ def convolve(
     inputs, outputs,  # groups of eight channels, side by side at each position
     taps,
     LISTED: tl.constexpr,  # the input channels to read are listed; else all
+    TIGHT_IN: tl.constexpr,  # and lie side by side in `x`, as TIGHT_OUT writes them
+    TIGHT_OUT: tl.constexpr,  # kept outputs side by side, what is behind them is not written
     RELU: tl.constexpr,
     ADD: tl.constexpr,  # add to what stands in `y`
     RELU_SUM: tl.constexpr,
@@ -223,8 +225,9 @@ def convolve(
         channel = _listed(listed + ins_at, channel, n_in)
     position = tl.load(met, mask=live & (tap < taps), other=-1)
     for _ in range(begin, end):  # one loop, so that loads run ahead across taps
+        column = first + ahead if TIGHT_IN else channel
         a = tl.load(
-            (x + channel)[None, :] + ((position * inputs).to(tl.int64) * _GROUP)[:, None],
+            (x + column)[None, :] + ((position * inputs).to(tl.int64) * _GROUP)[:, None],
             mask=(position >= 0)[:, None] & (first + ahead < n_in)[None, :], other=0.0,
         )  # fmt: skip
         # Without a mask: `a` is zero where the input ends, and zeros stand behind the weights.
@@ -265,7 +268,7 @@ def convolve(
     t = tl.load(listed + frames_at + row // n_places, mask=live, other=0)
     place = tl.load(listed + places_at + row % n_places, mask=live, other=0)
     to = (clip * rows + t * per_frame + place).to(tl.int64) * (outputs * _GROUP)
-    at = y + to[:, None] + out[None, :]
+    at = y + to[:, None] + (out_at if TIGHT_OUT else out)[None, :]
     stored = live[:, None] & out_there[None, :]
     if ADD:
         sums += tl.load(at, mask=stored, other=0.0).to(tl.float32)

@@ -1,6 +1,7 @@
 """What the rewritten graph of a network calls: its units, by the plans of one batch."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -16,6 +17,7 @@ class Skipping(Masked):
 
     Args:
         convolutions: by unit; the others are masked.
+        readers: units that read one whose output is theirs alone: its kept channels side by side.
         layout: of the plan. neighbours: of the convolutions.
         packed: the plan.
         record: is given each unit's output, clip by clip. What nobody reads is computed then, too.
@@ -24,6 +26,7 @@ class Skipping(Masked):
     def __init__(
         self,
         convolutions: Mapping[str, Convolution],
+        readers: Collection[str],
         layout: Layout,
         neighbours: Neighbours,
         packed: PackedPlan,
@@ -31,6 +34,7 @@ class Skipping(Masked):
     ) -> None:
         super().__init__(layout.masks(packed))
         self._convolutions, self._record = convolutions, record
+        self._tight = frozenset(readers if record is None else ())
         self._lists = layout.lists(packed, close=record is None)
         self._met = neighbours(self._lists)
 
@@ -51,11 +55,11 @@ class Skipping(Masked):
         """A unit's convolution, norm and ReLU.
 
         Args:
-            fill: whether to write zeros where the plan drops.
+            fill: whether to write zeros where the plan drops; else what is kept lies side by side.
             ends: whether this is the unit's output; else `unit` is called with what becomes of it.
         """
-        fill = fill or self._record is not None
-        y = self._convolutions[name](x, self._lists, self._met[name], fill=fill)
+        tight = not fill and self._record is None
+        y = self._run(name, x, tight_out=tight)
         return self._recorded(name, y) if ends else y
 
     def add(
@@ -77,8 +81,12 @@ class Skipping(Masked):
         if self._record is not None:
             self.convolve(name, x, fill=True, ends=True)
         total = laid_out(stream, copy=not free)
-        self._convolutions[name](x, self._lists, self._met[name], total, relu)
+        self._run(name, x, onto=total, relu_sum=relu)
         return total.relu_() if relu and not positive else total  # where nothing was added
+
+    def _run(self, name: str, x: Tensor, **how: Any) -> Tensor:
+        convolution, tight = self._convolutions[name], name in self._tight
+        return convolution(x, self._lists, self._met[name], tight_in=tight, **how)
 
     def _recorded(self, name: str, output: Tensor) -> Tensor:
         if self._record is not None:

@@ -14,13 +14,14 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from dance_lib.executors.cuda import kernels
 
-architecture, dtype, listed = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "listed"
+architecture, dtype, kind = int(sys.argv[1]), *sys.argv[2:]
 function = kernels.convolve.fn
 pointers = dict(x=dtype, weight=dtype, bias="fp32", y=dtype, table="i32", bits="u8", lists="i32",
                 counts="i32", parts="fp32", tickets="i32")
 found = []
 for config in kernels.CONFIGS:
-    fixed = dict(LISTED=listed, RELU=not listed, ADD=listed, RELU_SUM=listed, WIDE=False,
+    fixed = dict(LISTED=kind != "whole", TIGHT_IN=kind != "whole", TIGHT_OUT=kind != "listed",
+                 RELU=kind != "listed", ADD=kind == "listed", RELU_SUM=kind == "listed", WIDE=False,
                  **config.kwargs)
     names = function.arg_names
     kinds = {n: "constexpr" if n in fixed else f"*{pointers[n]}" if n in pointers else "i32"
@@ -45,7 +46,7 @@ print(json.dumps(found))
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", [80, 90])
 @pytest.mark.parametrize("dtype", ["fp16", "bf16"])
-@pytest.mark.parametrize("kind", ["whole", "listed"])
+@pytest.mark.parametrize("kind", ["whole", "listed", "side by side"])
 def test_tiles_use_tensor_cores_and_whole_vectors(architecture, dtype, kind):
     """Groups of eight channels are what makes 16 bytes of a gathered row one copy."""
     variables = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}

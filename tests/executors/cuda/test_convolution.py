@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from dance_lib.executors.cuda.convolution import Convolution, Shared, laid_out
@@ -61,8 +62,30 @@ def some(rng, count, rate=0.6):
     return kept
 
 
+def some_channels(rng, count):
+    """The same, without whole groups, too."""
+    kept = some(rng, count)
+    kept[1:] &= (rng.random((CLIPS - 1, kept.shape[1] // 8)) < 0.6).repeat(8, 1)
+    return kept
+
+
+def side_by_side(maps, kept):
+    """Maps (CLIPS, C, T, H, W) whose kept groups come first, and NaN behind them.
+
+    Args:
+        kept: bool (CLIPS, C), or of whole groups.
+    """
+    channels = maps.shape[1]
+    groups = F.pad(maps, (0,) * 7 + (-channels % 8,)).unflatten(1, (-1, 8))
+    moved = torch.full_like(groups, torch.nan)
+    for clip in range(CLIPS):
+        there = np.pad(kept[clip], (0, -len(kept[clip]) % 8)).reshape(-1, 8).any(1)
+        moved[clip, : there.sum()] = groups[clip, torch.from_numpy(there)]
+    return moved.flatten(1, 2)[:, :channels]
+
+
 @pytest.mark.parametrize("split", [1, 3], ids=["alone", "shared"])
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(24))
 def test_random_convolutions(seed, split, small_tiles):
     small_tiles(split)
     rng = np.random.default_rng(seed)
@@ -76,9 +99,11 @@ def test_random_convolutions(seed, split, small_tiles):
         inputs, outputs, window.kernel, window.stride, window.padding, window.dilation,
         bias=bool(rng.random() < 0.5),
     )  # fmt: skip
-    hollow, listed, relu, adds, relu_sum = (bool(rng.random() < 0.5) for _ in range(5))
+    hollow, listed, relu, adds, relu_sum, tight_in, tight_out = (
+        bool(rng.random() < 0.5) for _ in range(7)
+    )
 
-    read = some(rng, inputs)[:, :inputs] if listed else np.ones((CLIPS, inputs), bool)
+    read = some_channels(rng, inputs)[:, :inputs] if listed else np.ones((CLIPS, inputs), bool)
     from_frames = some(rng, size[0])[:, : size[0]]
     from_places = some(rng, size[1] * size[2])[:, : size[1] * size[2]]
     stored = torch.from_numpy(rng.normal(size=(CLIPS, inputs, *size))).to(dtype)
@@ -99,7 +124,7 @@ def test_random_convolutions(seed, split, small_tiles):
 
     frames = some(rng, out_size[0])[:, : out_size[0]]
     places = some(rng, out_size[1] * out_size[2])[:, : out_size[1] * out_size[2]]
-    written = some(rng, outputs)
+    written = some_channels(rng, outputs)
     frames[2] = frames[2] if rng.random() < 0.7 else False  # nothing of the last clip
     whole_read = np.pad(read, [(0, 0), (0, -inputs % 8)])
     lists, place, source = lists_of(frames, places, written, whole_read, from_frames, from_places)
@@ -119,27 +144,54 @@ def test_random_convolutions(seed, split, small_tiles):
         groups = written.reshape(CLIPS, -1, 8).any(2).repeat(8, 1)[:, :outputs]
         touched = touched & groups[:, :, None, None, None]
         expected = np.where(touched & relu_sum, np.maximum(total, 0), total)
-    y = convolution(laid_out(stored), lists, met, onto, relu_sum and adds)
+    tight_in, tight_out = tight_in and listed, tight_out and not adds
+    if tight_in:
+        stored = side_by_side(stored, read)
+    y = convolution(laid_out(stored), lists, met, onto, relu_sum and adds, tight_in, tight_out)
     assert y is onto or not adds
+    if tight_out:  # memory is poisoned: see the folder's fixture
+        expected = side_by_side(torch.from_numpy(expected), written).numpy()
+        there = torch.from_numpy(~np.isnan(expected)) & torch.from_numpy(
+            (frames[:, :, None] & places[:, None]).reshape(CLIPS, 1, *out_size)
+        )
+        assert y[~there].isnan().all()
+        y, expected = torch.where(there, y, 0), np.where(there, expected, 0)
     error = np.abs(y.double().numpy() - expected).max()
     assert error <= BOUNDS[dtype] * max(1.0, np.abs(expected).max())
 
 
-def test_where_nothing_reads_nothing_is_written():
-    """Without zeros filled in, memory keeps what it held where the plan drops."""
+def test_kept_channels_side_by_side_and_nothing_else_is_written():
+    """The second group of two comes first; memory keeps what it held where the plan drops."""
     conv = nn.Conv3d(8, 16, 1)
     ones = np.ones((CLIPS, 8), bool)
     frames, places = np.array([[True, False]] * CLIPS), np.ones((CLIPS, 4), bool)
-    written = np.array([[True] * 8 + [False] * 8] * CLIPS)
+    written = np.array([[False] * 8 + [True] * 8] * CLIPS)
     lists, place, _ = lists_of(frames, places, written, ones, frames, places)
     unit = SimpleNamespace(name="u", in_shape=(8, 2, 2, 2), out_shape=(16, 2, 2, 2))
     met = met_of(unit, Window.of(conv), place, None, lists)
     convolution = Convolution(unit, conv, None, False, place, True, Shared.on(CPU), CPU,
                               torch.float32)  # fmt: skip
-    y = convolution(laid_out(torch.ones(CLIPS, 8, 2, 2, 2)), lists, met, fill=False)
-    assert y[:, :8, 0].isfinite().all()  # the memory is poisoned: see the folder's fixture
+    y = convolution(laid_out(torch.ones(CLIPS, 8, 2, 2, 2)), lists, met, tight_out=True)
+    second = conv.weight.sum((1, 2, 3, 4))[8:] + conv.bias[8:]  # the memory is poisoned
+    torch.testing.assert_close(y[:, :8, 0], second[:, None, None].expand(CLIPS, 8, 2, 2))
     assert y[:, 8:].isnan().all()
     assert y[:, :, 1].isnan().all()
+
+
+def test_what_lies_side_by_side_meets_its_own_weights():
+    """The third group of three lies where the second would: nothing is read behind it."""
+    conv = nn.Conv3d(24, 8, 1)
+    ones = np.ones((CLIPS, 1), bool)
+    read = np.array([[True] * 8 + [False] * 8 + [True] * 8] * CLIPS)
+    lists, place, _ = lists_of(ones, ones, read[:, :8], read, ones, ones)
+    unit = SimpleNamespace(name="u", in_shape=(24, 1, 1, 1), out_shape=(8, 1, 1, 1))
+    met = met_of(unit, Window.of(conv), place, None, lists)
+    convolution = Convolution(unit, conv, None, False, place, True, Shared.on(CPU), CPU,
+                              torch.float32)  # fmt: skip
+    x = torch.rand(CLIPS, 24, 1, 1, 1)
+    y = convolution(laid_out(side_by_side(x, read)), lists, met, tight_in=True)
+    kept = torch.from_numpy(read)[:, :, None, None, None]
+    torch.testing.assert_close(y, conv(x * kept).detach(), rtol=1e-5, atol=1e-5)
 
 
 def test_maps_are_laid_out_in_whole_groups_and_copied_only_where_they_are_not():
