@@ -41,8 +41,8 @@ def cost_table(controllers: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
 
 def _timed(part: Mapping[Hashable, Any]) -> str:
     """A network and how it ran: `r3d_18, bfloat16, one core, batch 8`."""
-    cores = {"one": "one core", "all": "all cores"}.get(part["threads"], part["threads"])
-    return f"{part['model']}, {part['precision']}, {cores}, batch {part['batch']}"
+    where = {"one": "one core", "all": "all cores", "cuda": "a GPU"}[part["threads"]]
+    return f"{part['model']}, {part['precision']}, {where}, batch {part['batch']}"
 
 
 def sources_table(
