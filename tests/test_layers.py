@@ -107,12 +107,12 @@ def test_imports_in_any_order_load_no_optional_package_and_warn_of_nothing(graph
 def test_the_core_is_thin():
     """About 2,500 lines define pruning; the executor that skips takes 2,000 more, and a kernel.
 
-    The one for GPUs stands beside it, in 1,150.
+    The one for GPUs stands beside it, in 1,700.
     """
     files = [f for name in CORE for f in (ROOT / name).rglob("*.py")] + [ROOT / "ava.py"]
     lines = {f: len(f.read_text(encoding="utf-8").splitlines()) for f in files}
     on_gpus = {f: lines.pop(f) for f in files if f.parent.name == "cuda"}
-    assert sum(on_gpus.values()) < 1_700, on_gpus
+    assert sum(on_gpus.values()) < 1_750, on_gpus
     skips = {f: n for f, n in lines.items() if f.parent.name == "executors"}
     skips.pop(ROOT / "executors" / "masked.py")
     assert sum(skips.values()) < 2_000, skips
