@@ -15,14 +15,14 @@ from triton.compiler import ASTSource
 from dance_lib.executors.cuda import kernels
 
 architecture, dtype, kind = int(sys.argv[1]), *sys.argv[2:]
+adds, tight = kind == "listed", kind == "side by side"
 function = kernels.convolve.fn
 pointers = dict(x=dtype, weight=dtype, bias="fp32", y=dtype, table="i32", bits="u8", lists="i32",
                 counts="i32", parts="fp32", tickets="i32")
 found = []
 for config in kernels.CONFIGS:
-    fixed = dict(LISTED=kind != "whole", TIGHT_IN=kind != "whole", TIGHT_OUT=kind != "listed",
-                 RELU=kind != "listed", ADD=kind == "listed", RELU_SUM=kind == "listed", WIDE=False,
-                 **config.kwargs)
+    fixed = dict(LISTED=kind != "whole", TIGHT_IN=tight, TIGHT_OUT=tight, RELU=not adds, ADD=adds,
+                 RELU_SUM=adds, WIDE=False, **config.kwargs)
     names = function.arg_names
     kinds = {n: "constexpr" if n in fixed else f"*{pointers[n]}" if n in pointers else "i32"
              for n in names}
