@@ -33,7 +33,7 @@ class Parts(NamedTuple):
         folded: by unit that the body leaves to `Skipping`, convolution, norm and whether a ReLU
             follows.
         sums: those that are added to the residual stream.
-        sources: by unit, the one whose output it reads where that leaves what it drops unwritten.
+        sources: by unit, the one whose output it reads where that holds what is kept alone.
     """
 
     stem: fx.GraphModule
@@ -153,7 +153,7 @@ class _Rewriting:
             self._join(unit, new)
 
     def leave_holes(self) -> None:
-        """Write no zeros where all that reads a unit knows its plan."""
+        """Write what is kept alone where all that reads a unit knows its plan."""
         for node in self._graph.nodes:
             if node.target is _convolve:
                 name = node.args[NAME]

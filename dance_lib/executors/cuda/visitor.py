@@ -34,7 +34,7 @@ class Skipping(Masked):
     ) -> None:
         super().__init__(layout.masks(packed))
         self._convolutions, self._record = convolutions, record
-        self._tight = frozenset(readers if record is None else ())
+        self._tight = readers if record is None else ()
         self._lists = layout.lists(packed, close=record is None)
         self._met = neighbours(self._lists)
 
